@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// What the reader probes share with user space: the event, the counters' key and the settings.
+// Included by BPF programs (C) and by the daemon (C++): plain C, fixed-width types from whoever
+// includes it.
+#pragma once
+
+#define TUNESHIFT_COMM_LENGTH 16
+#define TUNESHIFT_STEP_BYTES (8ULL << 20)  // an event on the first miss, then once a step
+
+enum tuneshift_evidence {
+  TUNESHIFT_MAPPING = 0,
+  TUNESHIFT_READ_MISS = 1,
+  TUNESHIFT_DIRECT_READ = 2,
+  TUNESHIFT_CACHE_FILL = 3,
+};
+
+// One process reading one file. device is the kernel's dev_t (major << 20 | minor).
+struct tuneshift_reader_key {
+  __u64 start_ns;
+  __u64 inode;
+  __u32 pid;
+  __u32 device;
+};
+
+struct tuneshift_reader_event {
+  struct tuneshift_reader_key key;
+  __u64 time_ns;
+  __u64 first_ns;
+  __u64 bytes;
+  __u64 sequential;
+  __u64 file_size;
+  __u8 evidence;          // enum tuneshift_evidence
+  __u8 has_block_device;  // super_block::s_bdev is set
+  __u8 padding[6];
+  char command[TUNESHIFT_COMM_LENGTH];
+};
+
+// The counters of one reader (value of the map "readers").
+struct tuneshift_reader_counts {
+  __u64 first_ns;
+  __u64 bytes;
+  __u64 sequential;
+  __u64 next_offset;  // where the last miss ended
+  __u64 next_event;   // bytes at which the next event is due
+};
+
+// Settings, written by user space before attaching (map "settings", one element).
+struct tuneshift_settings {
+  __u64 size_floor;       // files below it are never counted
+  __u64 selftest_inode;   // counted even when the daemon itself reads it
+  __u64 direct_end_io;    // address of iomap_dio_bio_end_io, 0 when hidden
+  __u32 selftest_device;
+  __u32 own_pid;          // the daemon: never counted
+};
+
+// User space's word on a reader (map "verdicts"): present means quiet, no more events.
+typedef __u8 tuneshift_verdict;

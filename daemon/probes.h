@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "libtune/event.h"
+#include "libtune/result.h"
+
+namespace tuneshift {
+
+enum class Tier { ok, fallback, absent };
+
+/// "ok", "fallback" or "absent".
+const char* to_string(Tier tier);
+
+/// How well one signal works, and why.
+struct SignalState {
+  Tier tier = Tier::absent;
+  std::string why;
+};
+
+struct ProbeSettings {
+  uint64_t size_floor_bytes = 0;
+  std::string selftest_directory;  ///< on a file system with a block device, if there is one
+};
+
+/// Buckets of log2 µs since start: element i counts [2^i, 2^(i+1)).
+struct LatencyHistogram {
+  std::vector<uint64_t> read;
+  std::vector<uint64_t> write;
+};
+
+/// The BPF side: loads and attaches each signal by itself and turns ring-buffer records into
+/// Events. Whatever fails costs that one signal and is told in signals(); construction never fails.
+/// Signals: "reads", "cache_fills", "mappings", "latency".
+class Probes {
+ public:
+  using Handler = std::function<void(const Event&)>;
+
+  Probes(const ProbeSettings& settings, Handler handler);
+  Probes(const Probes&) = delete;
+  Probes& operator=(const Probes&) = delete;
+  ~Probes();
+
+  /// Reads a known uncached file and compares what the probes saw; fills in the tiers. Takes some
+  /// milliseconds; events of the test are not handed on.
+  void self_test();
+
+  /// Becomes readable when events wait; -1 when no ring buffer could be made.
+  [[nodiscard]] int poll_fd() const;
+
+  /// Hands all waiting events to the handler.
+  void dispatch();
+
+  /// Attaches or detaches the page-cache signal: on only while a file system without a block device
+  /// is mounted, because it runs for every page added to the cache.
+  void watch_cache_fills(bool on);
+
+  /// No further events from this reader of this file.
+  void silence(const Reader& reader);
+
+  /// Bytes missed so far, also between two events; 0 for an unknown reader.
+  [[nodiscard]] uint64_t bytes_seen(const Reader& reader) const;
+
+  /// Empty vectors when the signal is absent or the device had no request yet.
+  [[nodiscard]] LatencyHistogram latency(uint32_t device_major, uint32_t device_minor) const;
+
+  [[nodiscard]] const std::map<std::string, SignalState>& signals() const;
+
+ private:
+  struct Programs;
+  std::unique_ptr<Programs> programs_;
+};
+
+}  // namespace tuneshift

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "libtune/catalogue.h"
+#include "libtune/desired.h"
+#include "libtune/journal.h"
+#include "libtune/kernel_fs.h"
+#include "libtune/result.h"
+
+namespace tuneshift {
+
+enum class KnobState {
+  ours,     ///< shows our value
+  yielded,  ///< somebody else changed it: left alone until re-armed
+  failed,   ///< the kernel refused; `why` has its error
+  absent,   ///< wanted, but this machine has no such file
+};
+
+/// "ours", "yielded", "failed" or "absent".
+const char* to_string(KnobState state);
+
+/// One knob that is wanted, or was and is not settled.
+struct KnobStatus {
+  std::string knob;
+  std::string original;
+  std::string current;
+  std::string wanted;
+  std::string owner;
+  std::string why;
+  KnobState state = KnobState::ours;
+  uint64_t since_us = 0;  ///< CLOCK_REALTIME of the last change of state or value
+};
+
+enum class ChangeKind { written, restored, failed, yielded, absent };
+
+/// "written", "restored", "failed", "yielded" or "absent".
+const char* to_string(ChangeKind kind);
+
+/// What was done to one knob.
+struct Change {
+  ChangeKind kind = ChangeKind::written;
+  std::string knob;
+  std::string from;
+  std::string to;     ///< what the kernel shows now; for `yielded` the other's value
+  std::string owner;
+  std::string profile;
+  std::string why;    ///< the lease's reason, or the kernel's error
+  uint64_t done_ns = 0;  ///< CLOCK_MONOTONIC when the write returned
+};
+
+/// Knobs already right are not in it.
+using Receipt = std::vector<Change>;
+
+/// One row of a dry run.
+struct PlanRow {
+  std::string knob;
+  std::string current;
+  std::string wanted;  ///< the text that would be written; equals current where nothing would be
+  std::string owner;   ///< who holds it now, empty when nobody
+  std::string why;     ///< also why it would not be written
+  bool would_write = false;
+};
+
+/// Which knobs to converge: those that freeze a queue take 16–28 ms each and go last.
+enum class Pass { quick, freezing };
+
+/// The two clocks a change is stamped with. Passed in: libtune has no clock of its own.
+struct Clocks {
+  uint64_t (*monotonic_ns)();
+  uint64_t (*realtime_us)();
+};
+
+/// Moves the kernel from what it is to what is wanted by the smallest set of writes, and back.
+/// Per knob: read; journal the intent; compare; write; read back; journal the read-back.
+/// Not thread-safe: one writer owns it.
+class Applier {
+ public:
+  Applier(KernelFs& kernel, Journal& journal, Clocks clocks);
+
+  /// Writes what differs from `desired` in this pass, and restores what is in force of ours but no
+  /// longer wanted. Never dips through the original value.
+  Receipt converge(const Desired& desired, Pass pass);
+
+  /// Puts every value of ours back, also those of a journal that an earlier process left behind.
+  /// Values that somebody else changed stay. Entries that could not be restored stay in the journal.
+  Receipt restore_all();
+
+  /// What converge() would do, without writing.
+  [[nodiscard]] std::vector<PlanRow> plan(const Desired& desired) const;
+
+  /// Knobs that are ours, yielded, failed or absent, sorted by name, with their current values.
+  [[nodiscard]] std::vector<KnobStatus> knobs() const;
+
+  /// Those of knobs() that do not show what is wanted now. Yields those somebody else changed.
+  Receipt verify();
+
+  /// Takes a yielded knob (all when empty) back under control: what stands becomes its original.
+  /// not_found when the knob is not yielded.
+  Status rearm(const std::string& knob);
+
+  /// Text for `spec` on a knob that shows `original`; not_found when no choice is offered,
+  /// invalid_argument when the original is no number and one is needed.
+  [[nodiscard]] Result<std::string> resolve_value(const Knob& knob, const ValueSpec& spec,
+                                                  const std::string& original) const;
+
+ private:
+  struct Record;  // what is known of one knob that we touched
+  KernelFs& kernel_;
+  Journal& journal_;
+  Clocks clocks_;
+  std::map<std::string, Record> records_;
+};
+
+}  // namespace tuneshift

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace tuneshift {
+
+/// Model file formats known by their content, never by their name.
+enum class Format { unknown, safetensors, gguf, torch_zip };
+
+/// "safetensors", "gguf", "torch" or "unknown".
+const char* to_string(Format format);
+
+/// A descriptor that the reader holds on the file.
+struct OpenDescriptor {
+  int fd = -1;
+  bool direct = false;  ///< O_DIRECT: read-ahead does nothing for it
+};
+
+/// What the inspector found out about a reader and its file. Strings are raw bytes from other
+/// people's processes: escape() them before they reach a log or the bus.
+struct Facts {
+  Format format = Format::unknown;
+  std::string detail;  ///< what was recognised, or why nothing could be: one line
+  std::string path;    ///< as the reader's own mount namespace names it
+  uint64_t file_size = 0;
+  std::optional<uint64_t> resident_bytes;  ///< already in the page cache; absent: may not be asked
+  bool mapped = false;                     ///< the process has the file mapped now
+  std::vector<OpenDescriptor> descriptors;
+  std::string model;         ///< names one model: shards and readers of it share this
+  uint64_t model_bytes = 0;  ///< size of all its shards that exist
+  uint32_t shards = 1;
+  bool holds_gpu = false;  ///< has a GPU device node open
+  uint32_t uid = 0;
+  std::string cgroup;        ///< the path in /proc/PID/cgroup (v2, or v1's name=systemd)
+  std::string command_line;  ///< arguments separated by spaces, at most 256 bytes
+};
+
+}  // namespace tuneshift
