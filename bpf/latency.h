@@ -2,7 +2,8 @@
 // What the latency probe shares with user space.
 #pragma once
 
-#define TUNESHIFT_LATENCY_BUCKETS 27  // log2 of µs: bucket i counts [2^i, 2^(i+1)), the last is open
+#define TUNESHIFT_LATENCY_BUCKETS \
+  27  // log2 of µs: bucket i counts [2^i, 2^(i+1)), the last is open
 
 struct tuneshift_latency_key {
   __u32 device;  // the disk's dev_t (major << 20 | first minor)

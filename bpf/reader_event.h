@@ -46,11 +46,11 @@ struct tuneshift_reader_counts {
 
 // Settings, written by user space before attaching (map "settings", one element).
 struct tuneshift_settings {
-  __u64 size_floor;       // files below it are never counted
-  __u64 selftest_inode;   // counted even when the daemon itself reads it
-  __u64 direct_end_io;    // address of iomap_dio_bio_end_io, 0 when hidden
+  __u64 size_floor;      // files below it are never counted
+  __u64 selftest_inode;  // counted even when the daemon itself reads it
+  __u64 direct_end_io;   // address of iomap_dio_bio_end_io, 0 when hidden
   __u32 selftest_device;
-  __u32 own_pid;          // the daemon: never counted
+  __u32 own_pid;  // the daemon: never counted
 };
 
 // User space's word on a reader (map "verdicts"): present means quiet, no more events.

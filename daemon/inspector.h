@@ -21,8 +21,8 @@ class Inspector {
  public:
   struct Limits {
     uint64_t deadline_ms = 2000;
-    unsigned helpers = 8;   ///< at once; stuck ones that outlive SIGKILL still count
-    unsigned waiting = 256; ///< requests beyond are answered limit_exceeded
+    unsigned helpers = 8;    ///< at once; stuck ones that outlive SIGKILL still count
+    unsigned waiting = 256;  ///< requests beyond are answered limit_exceeded
   };
   using Handler = std::function<void(const Reader&, Result<Facts>)>;
 

@@ -13,8 +13,8 @@ namespace tuneshift {
 
 /// What re-windowing one reader did.
 struct RewindowOutcome {
-  unsigned reset = 0;         ///< descriptors whose read-ahead window was reset
-  unsigned direct = 0;        ///< left alone: O_DIRECT reads no window
+  unsigned reset = 0;   ///< descriptors whose read-ahead window was reset
+  unsigned direct = 0;  ///< left alone: O_DIRECT reads no window
   std::vector<std::string> failures;
 };
 

@@ -46,10 +46,10 @@ struct Change {
   ChangeKind kind = ChangeKind::written;
   std::string knob;
   std::string from;
-  std::string to;     ///< what the kernel shows now; for `yielded` the other's value
+  std::string to;  ///< what the kernel shows now; for `yielded` the other's value
   std::string owner;
   std::string profile;
-  std::string why;    ///< the lease's reason, or the kernel's error
+  std::string why;       ///< the lease's reason, or the kernel's error
   uint64_t done_ns = 0;  ///< CLOCK_MONOTONIC when the write returned
 };
 
@@ -87,7 +87,8 @@ class Applier {
   Receipt converge(const Desired& desired, Pass pass);
 
   /// Puts every value of ours back, also those of a journal that an earlier process left behind.
-  /// Values that somebody else changed stay. Entries that could not be restored stay in the journal.
+  /// Values that somebody else changed stay. Entries that could not be restored stay in the
+  /// journal.
   Receipt restore_all();
 
   /// What converge() would do, without writing.

@@ -26,8 +26,8 @@ enum class ValueType {
 
 /// How a value is put back.
 enum class Restore {
-  write_back,      ///< write the original text
-  wbt_default,     ///< wbt_lat_usec: -1 returns to the kernel's default state, a number does not
+  write_back,   ///< write the original text
+  wbt_default,  ///< wbt_lat_usec: -1 returns to the kernel's default state, a number does not
 };
 
 /// What is known about one kind of knob. One place: profiles, applier and documentation read it.
@@ -59,7 +59,8 @@ std::string suggest_kind(Family family, std::string_view name);
 
 /// One knob of this machine.
 struct Knob {
-  std::string name;  ///< canonical: "vm.swappiness", "block/vda/queue/nr_requests", "bdi/0:44/read_ahead_kb"
+  std::string name;  ///< canonical: "vm.swappiness", "block/vda/queue/nr_requests",
+                     ///< "bdi/0:44/read_ahead_kb"
   std::string path;  ///< for KernelFs
   const KnobInfo* kind = nullptr;
 };

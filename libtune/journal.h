@@ -29,9 +29,9 @@ struct JournalContents {
 /// write to the kernel. Checksummed line by line; a torn last line is normal after a kill.
 class Journal {
  public:
-  /// Opens or creates DIRECTORY/journal (O_NOFOLLOW, mode 0600) and takes its flock for life, waiting up to
-  /// `wait_ms`. busy when another process keeps it; permission when the directory or the file is
-  /// a symbolic link, or writable by others, or owned by somebody else.
+  /// Opens or creates DIRECTORY/journal (O_NOFOLLOW, mode 0600) and takes its flock for life,
+  /// waiting up to `wait_ms`. busy when another process keeps it; permission when the directory or
+  /// the file is a symbolic link, or writable by others, or owned by somebody else.
   static Result<Journal> open(const std::string& directory, int wait_ms);
 
   Journal(Journal&& other) noexcept;
@@ -44,7 +44,8 @@ class Journal {
   [[nodiscard]] JournalContents read() const;
 
   /// Records that `value` is about to be written over `current`. Returns once it is in the file.
-  Status append_intent(const std::string& knob, const std::string& original, const std::string& value);
+  Status append_intent(const std::string& knob, const std::string& original,
+                       const std::string& value);
   /// Records what the kernel shows after the write.
   Status append_confirm(const std::string& knob, const std::string& read_back);
   /// The write failed and the knob still shows what it was before it.
