@@ -65,6 +65,10 @@ struct Knob {
   const KnobInfo* kind = nullptr;
 };
 
+/// The canonical name of a knob of this kind; `device` is the disk ("vda") or the bdi ("0:44") of
+/// device knobs, and ignored for machine-wide ones.
+std::string knob_name(const KnobInfo& kind, std::string_view device);
+
 /// The canonical knob for a name or any alias of it ("bdi/254:0/read_ahead_kb" is
 /// "block/vda/queue/read_ahead_kb"; "vm/swappiness" is "vm.swappiness"). The file need not exist.
 /// not_found for anything outside the catalogue, also for names with "..", empty parts or bytes

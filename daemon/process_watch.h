@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <functional>
+#include <map>
+
+#include "daemon/loop.h"
+#include "libtune/event.h"
+#include "libtune/kernel_fs.h"
+#include "libtune/result.h"
+
+namespace tuneshift {
+
+/// Tells when processes end, by pidfd: no polling, and a reused pid is not mistaken for the old.
+class ProcessWatch {
+ public:
+  using Handler = std::function<void(const ProcessId&)>;
+
+  ProcessWatch(Loop& loop, const KernelFs& kernel, Handler handler)
+      : loop_(loop), kernel_(kernel), handler_(std::move(handler)) {}
+  ~ProcessWatch();
+  ProcessWatch(const ProcessWatch&) = delete;
+  ProcessWatch& operator=(const ProcessWatch&) = delete;
+
+  /// Watching twice is once. not_found when it has gone already: the handler is not called then.
+  Status add(const ProcessId& process);
+  void remove(const ProcessId& process);
+
+ private:
+  struct Watched {
+    int pidfd = -1;
+    Source source;
+  };
+  Loop& loop_;
+  const KernelFs& kernel_;
+  Handler handler_;
+  std::map<ProcessId, Watched> watched_;
+};
+
+/// The start time of a process as the probes give it, rounded down to clock ticks (proc_pid_stat(5)
+/// field 22), for comparing with start_ticks_of().
+Result<uint64_t> read_start_ticks(const KernelFs& kernel, pid_t pid);
+uint64_t start_ticks_of(const ProcessId& process);
+
+/// Anonymous resident memory of a process in bytes: resident less shared of proc_pid_statm(5).
+Result<uint64_t> read_anonymous_bytes(const KernelFs& kernel, pid_t pid);
+
+}  // namespace tuneshift

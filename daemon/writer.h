@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <thread>
+
+#include "daemon/loop.h"
+#include "libtune/applier.h"
+
+namespace tuneshift {
+
+/// The one worker that touches knobs: a write that freezes a queue or hangs in the kernel stalls
+/// the worker, never the loop. Owns nothing but the thread; the applier belongs to the worker
+/// while this object lives.
+class Writer {
+ public:
+  using ReceiptHandler = std::function<void(const Receipt&, Pass)>;
+  /// Runs on the worker; what it returns runs on the loop afterwards.
+  using Job = std::function<std::function<void()>(Applier&)>;
+
+  Writer(Loop& loop, Applier& applier);
+  Writer(const Writer&) = delete;
+  Writer& operator=(const Writer&) = delete;
+  /// Waits for the running job, drops the queued ones.
+  ~Writer();
+
+  /// Converges the kernel to `desired`: the quick knobs, then those that freeze a queue; the handler
+  /// is called for each pass. When a newer apply() is already waiting, freezing is left to it.
+  void apply(Desired desired, ReceiptHandler handler);
+
+  /// Queues a job behind the ones before it.
+  void submit(Job job);
+
+ private:
+  void work();
+  void post(std::function<void()> completion);
+  void run_completions();
+
+  Applier& applier_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<Job> jobs_;
+  std::deque<std::function<void()>> completions_;
+  unsigned waiting_applies_ = 0;
+  bool stopping_ = false;
+  int completed_fd_ = -1;
+  Source completed_;
+  std::thread worker_;
+};
+
+}  // namespace tuneshift

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "libtune/event.h"
+#include "libtune/facts.h"
+#include "libtune/load_change.h"
+#include "libtune/result.h"
+
+namespace tuneshift {
+
+struct DetectorSettings {
+  uint64_t settle_ms = 2000;  ///< without progress for so long, a load or a suspicion ends
+};
+
+/// Decides from what the probes saw and the inspector found which readers are model loads. Pure:
+/// time comes in as `now_ns` (CLOCK_MONOTONIC), nothing is read. The caller carries out what each
+/// change asks for and feeds back the answers. Holds at most max_suspects readers.
+class Detector {
+ public:
+  using Changes = std::vector<LoadChange>;
+
+  static constexpr size_t max_suspects = 4096;
+  /// A suspect's memory is compared with its reads from here on.
+  static constexpr uint64_t memory_proof_bytes = 64ULL << 20;
+
+  explicit Detector(DetectorSettings settings) : settings_(settings) {}
+
+  Changes on_event(const Event& event);
+  /// The answer to `suspected` and `look_again`.
+  Changes on_facts(const Reader& reader, const Result<Facts>& facts, uint64_t now_ns);
+  /// Present anonymous memory of a process that wants_memory() named.
+  Changes on_memory(const Reader& reader, uint64_t anonymous_bytes, uint64_t now_ns);
+  /// A fresh count between two events; see active_readers().
+  Changes on_bytes(const Reader& reader, uint64_t bytes, uint64_t now_ns);
+  Changes on_process_gone(const ProcessId& process, uint64_t now_ns);
+  /// Call at next_deadline_ns(), after on_bytes() for active_readers().
+  Changes on_timer(uint64_t now_ns);
+  /// Ends a load on a person's word.
+  Changes cancel(uint32_t load, uint64_t now_ns);
+
+  /// Whether the next decision about this reader needs its anonymous memory.
+  [[nodiscard]] bool wants_memory(const Reader& reader) const;
+  /// Readers of running loads.
+  [[nodiscard]] std::vector<Reader> active_readers() const;
+  /// When on_timer() is due; empty when nothing is going on.
+  [[nodiscard]] std::optional<uint64_t> next_deadline_ns() const;
+
+  /// The load, as long as it runs or one of its processes lives; else nullptr.
+  [[nodiscard]] const Load* load(uint32_t id) const;
+  /// What is known of a reader; nullptr when it is not (or no longer) looked at.
+  [[nodiscard]] const Facts* facts(const Reader& reader) const;
+  /// Every process of whose end on_process_gone() must tell.
+  [[nodiscard]] bool knows(const ProcessId& process) const;
+
+ private:
+  struct Suspect {
+    enum class State { asked, recognised, dormant, loading, done };
+    State state = State::asked;
+    Event latest;
+    bool mapping_seen = false;
+    bool read_seen = false;
+    unsigned looks = 1;
+    uint64_t last_ns = 0;
+    std::optional<uint64_t> memory_at_start;
+    uint64_t bytes_at_start = 0;
+    uint64_t cached_bytes = 0;
+    std::optional<Facts> facts;
+    uint32_t load = 0;
+  };
+  using Suspects = std::map<Reader, Suspect>;
+
+  void decide(const Reader& reader, Suspect& suspect, uint64_t now_ns, Changes& changes);
+  void begin(const Reader& reader, Suspect& suspect, const std::string& evidence, uint64_t now_ns,
+             Changes& changes);
+  void reject(const Reader& reader, Suspect& suspect, const std::string& reason, Changes& changes);
+  void end(Load& load, Load::State state, const std::string& reason, uint64_t now_ns,
+           Changes& changes);
+  void count(Load& load, const Reader& reader, const Suspect& suspect);
+  Load* running_load_of(const Reader& reader, const Facts& facts);
+  [[nodiscard]] uint64_t deadline_of(const Load& load) const;
+
+  DetectorSettings settings_;
+  Suspects suspects_;
+  std::map<uint32_t, Load> loads_;
+  uint32_t last_load_ = 0;
+};
+
+}  // namespace tuneshift

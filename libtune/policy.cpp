@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "libtune/policy.h"
+
+#include <algorithm>
+#include <set>
+
+#include "libtune/catalogue.h"
+
+namespace tuneshift {
+
+namespace {
+
+constexpr uint64_t ms = 1'000'000;
+constexpr uint64_t hour = 3600 * 1000 * ms;
+
+bool by_person(LeaseKind kind) {
+  return kind == LeaseKind::switched || kind == LeaseKind::hold;
+}
+
+/// The knobs that one profile entry means on these stores.
+std::vector<std::string> knobs_of(const ProfileEntry& entry, const std::vector<Store>& stores) {
+  if (entry.kind->scope == Scope::machine) return {knob_name(*entry.kind, "")};
+  std::set<std::string> names;
+  for (const Store& store : stores) {
+    if (entry.kind->family == Family::block) {
+      for (const std::string& disk : store.disks) names.insert(knob_name(*entry.kind, disk));
+    } else if (store.disks.empty()) {
+      names.insert(knob_name(*entry.kind, store.bdi));
+    }
+  }
+  return {names.begin(), names.end()};
+}
+
+}  // namespace
+
+const char* to_string(LeaseKind kind) {
+  switch (kind) {
+    case LeaseKind::suspect:
+      return "suspect";
+    case LeaseKind::server:
+      return "server";
+    case LeaseKind::load:
+      return "load";
+    case LeaseKind::switched:
+      return "switch";
+    case LeaseKind::hold:
+      break;
+  }
+  return "hold";
+}
+
+const char* to_string(Policy::State state) {
+  switch (state) {
+    case Policy::State::idle:
+      return "idle";
+    case Policy::State::loading:
+      return "loading";
+    case Policy::State::serving:
+      break;
+  }
+  return "serving";
+}
+
+uint64_t Policy::add(Lease lease) {
+  leases_.emplace(++last_lease_, std::move(lease));
+  return last_lease_;
+}
+
+bool Policy::remove(uint64_t id) {
+  return leases_.erase(id) > 0;
+}
+
+void Policy::extend(uint64_t id, const Store& store) {
+  auto found = leases_.find(id);
+  if (found == leases_.end()) return;
+  auto& stores = found->second.stores;
+  const bool known = std::any_of(stores.begin(), stores.end(),
+                                 [&](const Store& other) { return other.bdi == store.bdi; });
+  if (!known) stores.push_back(store);
+}
+
+void Policy::replace(PolicySettings settings, Profiles profiles) {
+  settings_ = settings;
+  profiles_ = std::move(profiles);
+}
+
+bool Policy::in_force(const Lease& lease) const {
+  if (mode_ == Mode::paused) return false;
+  return mode_ != Mode::manual || by_person(lease.kind);
+}
+
+void Policy::collect(const Lease& lease, const std::vector<Store>& machine, bool anything_serves,
+                     Candidates& candidates) const {
+  const auto profile = profiles_.find(lease.profile);
+  if (profile == profiles_.end()) return;
+  const auto& stores = lease.whole_machine ? machine : lease.stores;
+  for (const ProfileEntry& entry : profile->second.entries) {
+    const bool machine_wide = entry.kind->scope == Scope::machine;
+    if (!by_person(lease.kind) && !entry.kind->per_load) continue;
+    if (lease.kind == LeaseKind::load && machine_wide && anything_serves) continue;
+    if (lease.kind == LeaseKind::suspect && machine_wide) continue;
+    for (const std::string& knob : knobs_of(entry, stores)) {
+      if (lease.kind == LeaseKind::suspect &&
+          std::none_of(stores.begin(), stores.end(),
+                       [&](const Store& store) { return store.read_ahead_knob == knob; })) {
+        continue;
+      }
+      Want want{entry.value, lease.profile, lease.owner, lease.reason};
+      auto [slot, fresh] = candidates.try_emplace(knob, Candidate{want, lease.kind, machine_wide});
+      if (fresh) continue;
+      if (slot->second.want.value != want.value) {
+        want.why += "; overrules " + slot->second.want.owner + " (" + slot->second.want.profile +
+                    ": " + to_string(slot->second.want.value) + ")";
+      }
+      slot->second = {std::move(want), lease.kind, machine_wide};
+    }
+  }
+}
+
+std::optional<uint64_t> Policy::commit(const std::string& knob, const Candidate* candidate,
+                                       uint64_t now_ns) {
+  Commitment& last = machine_wide_[knob];
+  const bool same = candidate ? last.want && last.want->value == candidate->want.value : !last.want;
+  const bool person = mode_ == Mode::paused || mode_ == Mode::manual ||
+                      (candidate && by_person(candidate->kind)) || last.by_person;
+  if (!same && !person) {
+    while (!last.changes_ns.empty() && last.changes_ns.front() + hour <= now_ns) {
+      last.changes_ns.pop_front();
+    }
+    uint64_t due = last.changed_ns ? last.changed_ns + settings_.dwell_ms * ms : 0;
+    if (last.changes_ns.size() >= settings_.writes_per_hour) {
+      due = std::max(due, last.changes_ns.front() + hour);
+    }
+    if (now_ns < due) return due;
+    last.changes_ns.push_back(now_ns);
+  }
+  if (!same) last.changed_ns = now_ns;
+  last.want = candidate ? std::optional(candidate->want) : std::nullopt;
+  last.by_person = candidate && by_person(candidate->kind);
+  return std::nullopt;
+}
+
+Policy::Decision Policy::decide(uint64_t now_ns, const std::vector<Store>& machine) {
+  std::vector<const Lease*> order;
+  for (const auto& [id, lease] : leases_) {
+    if (in_force(lease)) order.push_back(&lease);
+  }
+  // leases_ is sorted by age: a stable sort leaves the newest of a kind last, to win.
+  std::stable_sort(order.begin(), order.end(),
+                   [](const Lease* a, const Lease* b) { return a->kind < b->kind; });
+  const bool anything_serves = count(LeaseKind::server) > 0;
+  Candidates candidates;
+  for (const Lease* lease : order) collect(*lease, machine, anything_serves, candidates);
+
+  Decision decision;
+  const auto put_off = [&](std::optional<uint64_t> due) {
+    if (due) decision.next_ns = std::min(decision.next_ns.value_or(*due), *due);
+  };
+  for (const auto& [knob, candidate] : candidates) {
+    if (candidate.machine_wide) {
+      put_off(commit(knob, &candidate, now_ns));
+    } else {
+      decision.desired.emplace(knob, candidate.want);
+    }
+  }
+  for (auto it = machine_wide_.begin(); it != machine_wide_.end();) {
+    auto& [knob, commitment] = *it;
+    if (!candidates.contains(knob)) put_off(commit(knob, nullptr, now_ns));
+    if (commitment.want) decision.desired.emplace(knob, *commitment.want);
+    const bool forgettable = !commitment.want && commitment.changed_ns + hour <= now_ns;
+    it = forgettable ? machine_wide_.erase(it) : std::next(it);
+  }
+  return decision;
+}
+
+Desired Policy::expand(const std::string& profile, const std::vector<Store>& stores) const {
+  Desired desired;
+  const auto found = profiles_.find(profile);
+  if (found == profiles_.end()) return desired;
+  for (const ProfileEntry& entry : found->second.entries) {
+    for (const std::string& knob : knobs_of(entry, stores)) {
+      desired.emplace(knob, Want{entry.value, profile, "plan", entry.origin});
+    }
+  }
+  return desired;
+}
+
+Policy::State Policy::state() const {
+  if (count(LeaseKind::load) > 0) return State::loading;
+  return count(LeaseKind::server) > 0 ? State::serving : State::idle;
+}
+
+size_t Policy::count(LeaseKind kind) const {
+  return static_cast<size_t>(
+      std::count_if(leases_.begin(), leases_.end(),
+                    [&](const auto& entry) { return entry.second.kind == kind; }));
+}
+
+std::vector<std::string> Policy::active_profiles() const {
+  std::set<std::string> names;
+  for (const auto& [id, lease] : leases_) {
+    if (in_force(lease)) names.insert(lease.profile);
+  }
+  return {names.begin(), names.end()};
+}
+
+const Lease* Policy::lease(uint64_t id) const {
+  auto found = leases_.find(id);
+  return found == leases_.end() ? nullptr : &found->second;
+}
+
+}  // namespace tuneshift
