@@ -14,6 +14,8 @@ struct Want {
   std::string profile;
   std::string owner;  ///< the lease: "load 3", "server 812", "hold 7", "switch"
   std::string why;
+
+  bool operator==(const Want&) const = default;
 };
 
 /// Canonical knob name → want. Knobs that are not in it belong at their original value.

@@ -351,6 +351,11 @@ const Facts* Detector::facts(const Reader& reader) const {
   return found == suspects_.end() || !found->second.facts ? nullptr : &*found->second.facts;
 }
 
+bool Detector::watches(const Reader& reader) const {
+  auto found = suspects_.find(reader);
+  return found != suspects_.end() && found->second.state != Suspect::State::done;
+}
+
 bool Detector::knows(const ProcessId& process) const {
   for (auto it = suspects_.lower_bound(Reader{process, FileId{}});
        it != suspects_.end() && it->first.process == process; ++it) {

@@ -54,6 +54,8 @@ class Detector {
   [[nodiscard]] const Load* load(uint32_t id) const;
   /// What is known of a reader; nullptr when it is not (or no longer) looked at.
   [[nodiscard]] const Facts* facts(const Reader& reader) const;
+  /// Whether events of this reader still matter.
+  [[nodiscard]] bool watches(const Reader& reader) const;
   /// Every process of whose end on_process_gone() must tell.
   [[nodiscard]] bool knows(const ProcessId& process) const;
 

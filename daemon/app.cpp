@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "daemon/app.h"
+
+#include <malloc.h>
+#include <spdlog/spdlog.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <filesystem>
+
+#include "daemon/bus_service.h"
+#include "daemon/device_watch.h"
+#include "daemon/hold_book.h"
+#include "daemon/inspector.h"
+#include "daemon/probes.h"
+#include "daemon/recorder.h"
+#include "daemon/tuner.h"
+#include "daemon/writer.h"
+#include "libtune/journal.h"
+#include "libtune/topology.h"
+
+namespace tuneshift {
+
+namespace {
+
+constexpr int journal_wait_ms = 20000;
+constexpr uint64_t restore_deadline_ns = 20'000'000'000;
+constexpr rlim_t wanted_descriptors = 16384;  // a pidfd for each suspect, and then some
+
+void create_directory(const std::string& path) {
+  // The journal checks owner and mode when it opens it.
+  mkdir(path.c_str(), 0755);
+}
+
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted_descriptors) return;
+  limit.rlim_cur = std::min(std::max(limit.rlim_max, limit.rlim_cur), wanted_descriptors);
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+std::string helper_path(const Options& options, const KernelFs& kernel) {
+  if (!options.helper.empty()) return options.helper;
+  auto self = kernel.read_link("proc/self/exe");
+  if (self.ok()) {
+    const auto beside = std::filesystem::path(self.value()).parent_path() / "tuneshift-inspect";
+    if (access(beside.c_str(), X_OK) == 0) return beside;
+  }
+  return TUNESHIFT_HELPER;
+}
+
+void log_changes(Recorder& recorder, const Receipt& receipt) {
+  for (const Change& change : receipt) recorder.add_change(change, 0);
+}
+
+/// All parts of a running daemon, made in the order in which they need each other.
+class Daemon {
+ public:
+  Daemon(const Options& options, KernelFs& kernel, const Settings& settings, Applier& applier,
+         Recorder& recorder)
+      : options_(options),
+
+        recorder_(recorder),
+        writer_(loop_, applier),
+        tuner_(loop_, kernel, writer_, recorder, settings.config, settings.profiles),
+        holds_(loop_, kernel, tuner_, recorder),
+        probes_({settings.config.size_floor_bytes, options.state_directory},
+                [this](const Event& event) { tuner_.on_event(event); }),
+        inspector_(loop_.get(), helper_path(options, kernel), Inspector::Limits(),
+                   [this](const Reader& reader, const Result<Facts>& facts) {
+                     tuner_.on_facts(reader, facts);
+                   }),
+        bus_({loop_, kernel, writer_, recorder, tuner_, holds_, probes_, [this] { return reload(); }}),
+        devices_(loop_, [this] { on_devices(); }),
+        kernel_(kernel),
+        deadline_(loop_.timer([this] { loop_.quit(); })) {
+    tuner_.set_senses({[this](const Reader& reader, uint64_t size) { inspector_.inspect(reader, size); },
+                       [this](const Reader& reader) { probes_.silence(reader); },
+                       [this](const Reader& reader) { return probes_.bytes_seen(reader); }});
+  }
+
+  int run() {
+    for (const int signal : {SIGINT, SIGTERM}) {
+      signals_.push_back(loop_.on_stop_signal([this] { stop(); }, signal));
+    }
+    signals_.push_back(loop_.on_stop_signal([this] { reload_and_log(); }, SIGHUP));
+    probes_.self_test();
+    for (const auto& [signal, state] : probes_.signals()) {
+      recorder_.add("probe", signal + ": " + to_string(state.tier) +
+                                 (state.why.empty() ? "" : ", " + state.why));
+    }
+    if (probes_.poll_fd() >= 0) {
+      events_ = loop_.watch(probes_.poll_fd(), [this] { on_events(); });
+    }
+    on_devices();
+    bus_.start();
+    // libbpf and the parsers leave the heap's peak behind: give it back before the long wait.
+    malloc_trim(0);
+    sd_notify(0, "READY=1");
+    loop_.run();
+    return restored_ ? 0 : 1;
+  }
+
+ private:
+  void on_events() {
+    probes_.dispatch();
+  }
+
+  void on_devices() {
+    const bool wanted = !list_network_bdis(kernel_).empty();
+    if (wanted != watching_fills_) probes_.watch_cache_fills(wanted);
+    watching_fills_ = wanted;
+    bus_.refresh_devices();
+  }
+
+  Status reload() {
+    Diagnostics mistakes;
+    Settings settings = read_settings(options_, mistakes);
+    if (!mistakes.empty()) {
+      std::string text;
+      for (const Diagnostic& one : mistakes) text += (text.empty() ? "" : "\n") + to_string(one);
+      return Error{ErrorCode::invalid_argument, text, {}, 0};
+    }
+    tuner_.reload(settings.config, std::move(settings.profiles));
+    return {};
+  }
+
+  void reload_and_log() {
+    sd_notify(0, "RELOADING=1");
+    if (auto done = reload(); !done.ok()) recorder_.warn("kept the old settings: " + done.error().message);
+    sd_notify(0, "READY=1");
+  }
+
+  void stop() {
+    sd_notify(0, "STOPPING=1");
+    deadline_.set(monotonic_ns() + restore_deadline_ns);
+    writer_.submit([this](Applier& applier) {
+      return [this, receipt = applier.restore_all()] {
+        log_changes(recorder_, receipt);
+        restored_ = true;
+        loop_.quit();
+      };
+    });
+  }
+
+  const Options& options_;
+  Recorder& recorder_;
+  Loop loop_;
+  Writer writer_;
+  Tuner tuner_;
+  HoldBook holds_;
+  Probes probes_;
+  Inspector inspector_;
+  BusService bus_;
+  DeviceWatch devices_;
+  KernelFs& kernel_;
+  Timer deadline_;
+  Source events_;
+  std::vector<Source> signals_;
+  bool watching_fills_ = false;
+  bool restored_ = false;
+};
+
+Result<Journal> open_journal(const Options& options) {
+  create_directory(options.run_directory);
+  return Journal::open(options.run_directory, journal_wait_ms);
+}
+
+}  // namespace
+
+Clocks system_clocks() {
+  return {monotonic_ns, realtime_us};
+}
+
+Settings read_settings(const Options& options, Diagnostics& mistakes) {
+  Settings settings;
+  settings.config = read_config(options.config, mistakes);
+  settings.profiles = read_profiles(options.profiles, mistakes);
+  for (const std::string& name :
+       {settings.config.loading_profile, settings.config.serving_profile}) {
+    if (settings.profiles.contains(name)) continue;
+    mistakes.push_back({options.config, 0, 0, "no profile '" + name + "' in any profile folder"});
+  }
+  return settings;
+}
+
+int run_daemon(const Options& options, KernelFs& kernel, const Settings& settings) {
+  raise_descriptor_limit();
+  auto journal = open_journal(options);
+  if (!journal.ok()) {
+    spdlog::error("{}", journal.error().message);
+    return 1;
+  }
+  create_directory(options.state_directory);
+  Recorder recorder;
+  Applier applier(kernel, journal.value(), system_clocks());
+  // What an earlier daemon left behind goes back first: it is no original of ours.
+  log_changes(recorder, applier.restore_all());
+  auto daemon = std::make_unique<Daemon>(options, kernel, settings, applier, recorder);
+  const int status = daemon->run();
+  if (status != 0) {
+    spdlog::error("a knob could not be put back in time: run tuneshiftd --restore");
+    // The writer hangs in the kernel: joining it would hang too.
+    _exit(status);
+  }
+  return status;
+}
+
+int run_restore(const Options& options, KernelFs& kernel) {
+  if (access((options.run_directory + "/journal").c_str(), F_OK) != 0) return 0;
+  auto journal = open_journal(options);
+  if (!journal.ok()) {
+    spdlog::error("{}", journal.error().message);
+    return 1;
+  }
+  for (const std::string& problem : journal.value().read().problems) spdlog::warn("{}", problem);
+  Recorder recorder;
+  Applier applier(kernel, journal.value(), system_clocks());
+  const Receipt receipt = applier.restore_all();
+  log_changes(recorder, receipt);
+  for (const Change& change : receipt) {
+    if (change.kind == ChangeKind::failed) return 1;
+  }
+  return 0;
+}
+
+}  // namespace tuneshift

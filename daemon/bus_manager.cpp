@@ -1,0 +1,373 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "daemon/bus_manager.h"
+
+#include <algorithm>
+
+#include "libtune/escape.h"
+
+namespace tuneshift {
+
+namespace {
+
+constexpr const char* object_path = "/org/tuneshift1";
+constexpr uint64_t longest_pause_s = 7 * 24 * 3600;
+
+template <typename T>
+T option(const sdbus::Variant& value, const std::string& name) {
+  if (!value.containsValueOfType<T>()) {
+    throw invalid_argument("option '" + escape(name, 64) + "' has the wrong type");
+  }
+  return value.get<T>();
+}
+
+[[noreturn]] void unknown_option(const std::string& name) {
+  throw invalid_argument("no option '" + escape(name, 64) + "'");
+}
+
+BusRow knob_row(const KnobStatus& knob) {
+  return {{"knob", sdbus::Variant(knob.knob)},
+          {"original", sdbus::Variant(escape(knob.original))},
+          {"current", sdbus::Variant(escape(knob.current))},
+          {"wanted", sdbus::Variant(escape(knob.wanted))},
+          {"owner", sdbus::Variant(escape(knob.owner))},
+          {"state", sdbus::Variant(std::string(to_string(knob.state)))},
+          {"since", sdbus::Variant(knob.since_us)},
+          {"why", sdbus::Variant(escape(knob.why))}};
+}
+
+BusRows knob_rows(const std::vector<KnobStatus>& knobs) {
+  BusRows rows;
+  for (const KnobStatus& knob : knobs) rows.push_back(knob_row(knob));
+  return rows;
+}
+
+}  // namespace
+
+ManagerObject::ManagerObject(sdbus::IConnection& connection, BusContext& context,
+                             Authorizer& authorizer,
+                             std::function<void(const std::string&)> watch_sender)
+    : AdaptorInterfaces(connection, object_path),
+      context_(context),
+      authorizer_(authorizer),
+      watch_sender_(std::move(watch_sender)),
+      pause_end_(context.loop.timer(
+          [this] { context_.tuner.set_mode(mode_before_pause_, "the pause's end"); })) {
+  registerAdaptor();
+}
+
+ManagerObject::~ManagerObject() {
+  unregisterAdaptor();
+}
+
+void ManagerObject::tell_state() {
+  getObject().emitPropertiesChangedSignal(
+      Manager_adaptor::INTERFACE_NAME, {"Mode", "State", "Loads", "Servers", "ActiveProfiles"});
+}
+
+std::string ManagerObject::sender() {
+  return getObject().getCurrentlyProcessedMessage()->getSender();
+}
+
+template <typename Result>
+void ManagerObject::authorized(std::shared_ptr<Result> result, const std::string& action,
+                               std::function<void(uint32_t uid)> allowed) {
+  authorizer_.check(sender(), "org.tuneshift1." + action,
+                    [result, allowed = std::move(allowed)](bool yes, uint32_t uid) {
+                      if (!yes) {
+                        reply_error(result, access_denied());
+                        return;
+                      }
+                      answer(result, [&] { allowed(uid); });
+                    });
+}
+
+std::string ManagerObject::Version() {
+  return TUNESHIFT_VERSION;
+}
+
+std::string ManagerObject::Mode() {
+  return to_string(context_.tuner.policy().mode());
+}
+
+std::string ManagerObject::State() {
+  return to_string(context_.tuner.policy().state());
+}
+
+uint32_t ManagerObject::Loads() {
+  return static_cast<uint32_t>(context_.tuner.policy().count(LeaseKind::load));
+}
+
+uint32_t ManagerObject::Servers() {
+  return static_cast<uint32_t>(context_.tuner.servers());
+}
+
+std::vector<std::string> ManagerObject::ActiveProfiles() {
+  return context_.tuner.policy().active_profiles();
+}
+
+std::map<std::string, sdbus::Struct<std::string, std::string>> ManagerObject::Probes() {
+  std::map<std::string, sdbus::Struct<std::string, std::string>> tiers;
+  for (const auto& [signal, state] : context_.probes.signals()) {
+    tiers[signal] = {std::string(to_string(state.tier)), escape(state.why)};
+  }
+  return tiers;
+}
+
+std::vector<sdbus::Struct<std::string, std::string>> ManagerObject::ListProfiles() {
+  std::vector<sdbus::Struct<std::string, std::string>> rows;
+  for (const auto& [name, profile] : context_.tuner.policy().profiles()) {
+    rows.emplace_back(name, escape(profile.summary));
+  }
+  return rows;
+}
+
+BusRows ManagerObject::ListHolds() {
+  BusRows rows;
+  for (const auto& [cookie, hold] : context_.holds.all()) {
+    std::string holder = hold.dies_with_sender ? "bus " + hold.sender : "time";
+    if (hold.pid != 0) holder = "process " + std::to_string(hold.pid);
+    rows.push_back({{"cookie", sdbus::Variant(cookie)},
+                    {"profile", sdbus::Variant(hold.profile)},
+                    {"reason", sdbus::Variant(hold.reason)},
+                    {"holder", sdbus::Variant(holder)},
+                    {"uid", sdbus::Variant(hold.uid)},
+                    {"since", sdbus::Variant(hold.since_us)},
+                    {"until", sdbus::Variant(hold.until_us)},
+                    {"devices", sdbus::Variant(hold.devices)}});
+  }
+  return rows;
+}
+
+Result<std::vector<Store>> ManagerObject::stores_of(const std::vector<std::string>& devices) {
+  if (devices.empty()) return context_.tuner.machine_stores();
+  std::vector<Store> stores;
+  for (const std::string& device : devices) {
+    auto store = find_store_by_name(context_.kernel, device);
+    if (!store.ok()) {
+      return Error{ErrorCode::invalid_argument, "no device '" + escape(device, 64) + "'", {}, 0};
+    }
+    stores.push_back(std::move(store).value());
+  }
+  return stores;
+}
+
+void ManagerObject::Plan(sdbus::Result<BusRows>&& result, std::string profile, Options options) {
+  auto shared = share(std::move(result));
+  answer(shared, [&] {
+    std::vector<std::string> devices;
+    for (const auto& [name, value] : options) {
+      if (name != "devices") unknown_option(name);
+      devices = option<std::vector<std::string>>(value, name);
+    }
+    if (!context_.tuner.policy().profiles().contains(profile)) {
+      throw bus_error({ErrorCode::not_found, "no profile '" + escape(profile, 64) + "'", {}, 0},
+                      "NoSuchProfile");
+    }
+    auto stores = stores_of(devices);
+    if (!stores.ok()) throw bus_error(stores.error(), "InvalidArgument");
+    const Desired desired = context_.tuner.policy().expand(profile, stores.value());
+    context_.writer.submit([shared, desired](Applier& applier) {
+      return [shared, plan = applier.plan(desired)] {
+        BusRows rows;
+        for (const PlanRow& row : plan) {
+          rows.push_back({{"knob", sdbus::Variant(row.knob)},
+                          {"current", sdbus::Variant(escape(row.current))},
+                          {"wanted", sdbus::Variant(escape(row.wanted))},
+                          {"owner", sdbus::Variant(escape(row.owner))},
+                          {"why", sdbus::Variant(escape(row.why))},
+                          {"write", sdbus::Variant(row.would_write)}});
+        }
+        reply(shared, rows);
+      };
+    });
+  });
+}
+
+void ManagerObject::Hold(sdbus::Result<uint32_t>&& result, std::string profile, std::string reason,
+                         Options options) {
+  auto shared = share(std::move(result));
+  answer(shared, [&] {
+    HoldRequest request;
+    request.profile = profile;
+    request.reason = reason;
+    request.sender = sender();
+    auto pidfd = std::make_shared<sdbus::UnixFd>();
+    for (const auto& [name, value] : options) {
+      if (name == "ttl") {
+        request.ttl_s = option<uint64_t>(value, name);
+        if (request.ttl_s == 0) throw invalid_argument("'ttl' is 0");
+      } else if (name == "pidfd") {
+        *pidfd = option<sdbus::UnixFd>(value, name);
+        request.pidfd = pidfd->get();
+      } else if (name == "devices") {
+        request.devices = option<std::vector<std::string>>(value, name);
+      } else {
+        unknown_option(name);
+      }
+    }
+    authorized(shared, "hold", [this, shared, request, pidfd](uint32_t uid) mutable {
+      request.uid = uid;
+      auto cookie = context_.holds.take(request);
+      if (!cookie.ok()) throw bus_error(cookie.error(), "NoSuchProfile");
+      if (context_.holds.all().at(cookie.value()).dies_with_sender) watch_sender_(request.sender);
+      reply(shared, cookie.value());
+    });
+  });
+}
+
+void ManagerObject::Release(sdbus::Result<>&& result, uint32_t cookie) {
+  auto shared = share(std::move(result));
+  answer(shared, [&] {
+    const auto found = context_.holds.all().find(cookie);
+    if (found != context_.holds.all().end() && found->second.sender == sender()) {
+      // Whoever took it needs nobody's leave to give it back.
+      static_cast<void>(context_.holds.release(cookie, sender(), found->second.uid));
+      reply(shared);
+      return;
+    }
+    authorized(shared, "configure",
+               [this, shared, cookie](uint32_t) {
+                 auto released = context_.holds.release(cookie, "", 0);
+                 if (!released.ok()) throw bus_error(released.error(), "NoSuchHold");
+                 reply(shared);
+               });
+  });
+}
+
+void ManagerObject::SwitchProfile(sdbus::Result<>&& result, std::string profile) {
+  auto shared = share(std::move(result));
+  answer(shared, [&] {
+    authorized(shared, "switch", [this, shared, profile](uint32_t uid) {
+      auto done = context_.tuner.switch_profile(profile, "uid " + std::to_string(uid));
+      if (!done.ok()) throw bus_error(done.error(), "NoSuchProfile");
+      reply(shared);
+    });
+  });
+}
+
+void ManagerObject::SetMode(sdbus::Result<>&& result, std::string text) {
+  auto shared = share(std::move(result));
+  answer(shared, [&] {
+    tuneshift::Mode mode = tuneshift::Mode::observe;
+    if (!parse_mode(text, mode)) {
+      throw invalid_argument("no mode '" + escape(text, 64) +
+                             "': observe, auto, manual or paused");
+    }
+    authorized(shared, "configure", [this, shared, mode](uint32_t uid) {
+      pause_end_.off();
+      context_.tuner.set_mode(mode, "uid " + std::to_string(uid));
+      reply(shared);
+    });
+  });
+}
+
+void ManagerObject::Pause(sdbus::Result<>&& result, uint64_t seconds) {
+  auto shared = share(std::move(result));
+  answer(shared, [&] {
+    if (seconds == 0 || seconds > longest_pause_s) {
+      throw invalid_argument("a pause lasts from 1 second to 7 days");
+    }
+    authorized(shared, "configure", [this, shared, seconds](uint32_t uid) {
+      if (context_.tuner.policy().mode() != tuneshift::Mode::paused) {
+        mode_before_pause_ = context_.tuner.policy().mode();
+      }
+      context_.tuner.set_mode(tuneshift::Mode::paused, "uid " + std::to_string(uid));
+      pause_end_.set(monotonic_ns() + seconds * 1'000'000'000);
+      reply(shared);
+    });
+  });
+}
+
+void ManagerObject::Reload(sdbus::Result<>&& result) {
+  auto shared = share(std::move(result));
+  answer(shared, [&] {
+    authorized(shared, "configure", [this, shared](uint32_t) {
+      auto done = context_.reload();
+      if (!done.ok()) throw invalid_argument(done.error().message);
+      reply(shared);
+    });
+  });
+}
+
+void ManagerObject::ListKnobs(sdbus::Result<BusRows>&& result) {
+  auto shared = share(std::move(result));
+  context_.writer.submit([shared](Applier& applier) {
+    return [shared, knobs = applier.knobs()] { reply(shared, knob_rows(knobs)); };
+  });
+}
+
+void ManagerObject::Rearm(sdbus::Result<>&& result, std::string knob) {
+  auto shared = share(std::move(result));
+  answer(shared, [&] {
+    authorized(shared, "configure", [this, shared, knob](uint32_t) {
+      context_.tuner.rearm(knob, [shared](const Status& done) {
+        if (done.ok()) {
+          reply(shared);
+        } else {
+          reply_error(shared, bus_error(done.error(), "NoSuchKnob"));
+        }
+      });
+    });
+  });
+}
+
+void ManagerObject::Verify(sdbus::Result<BusRows>&& result) {
+  auto shared = share(std::move(result));
+  context_.tuner.verify([shared](const std::vector<KnobStatus>& knobs) {
+    std::vector<KnobStatus> different;
+    std::copy_if(knobs.begin(), knobs.end(), std::back_inserter(different),
+                 [](const KnobStatus& knob) { return knob.state != KnobState::ours; });
+    reply(shared, knob_rows(different));
+  });
+}
+
+void ManagerObject::Why(sdbus::Result<BusRows>&& result, Options subject) {
+  auto shared = share(std::move(result));
+  answer(shared, [&] {
+    if (subject.size() != 1) throw invalid_argument("ask for one of 'pid', 'path' and 'knob'");
+    const std::string key = subject.begin()->first;
+    const sdbus::Variant value = subject.begin()->second;
+    Record::Value wanted;
+    if (key == "pid") {
+      wanted = option<uint32_t>(value, key);
+    } else if (key == "path") {
+      wanted = escape(option<std::string>(value, key));
+    } else if (key == "knob") {
+      auto knob = resolve_knob(context_.kernel, option<std::string>(value, key));
+      if (!knob.ok()) throw bus_error(knob.error(), "NoSuchKnob");
+      wanted = knob.value().name;
+    } else {
+      unknown_option(key);
+    }
+    authorized(shared, "inspect", [this, shared, key, wanted](uint32_t) {
+      const auto records = context_.recorder.history().about(key, wanted);
+      if (key != "knob") {
+        reply(shared, to_rows(records));
+        return;
+      }
+      context_.writer.submit([shared, records, wanted](Applier& applier) {
+        return [shared, records, wanted, knobs = applier.knobs()] {
+          BusRows rows;
+          for (const KnobStatus& knob : knobs) {
+            if (Record::Value(knob.knob) != wanted) continue;
+            rows.push_back(knob_row(knob));
+            rows.back()["kind"] = sdbus::Variant(std::string("knob"));
+          }
+          for (const Record& record : records) rows.push_back(to_row(record));
+          reply(shared, rows);
+        };
+      });
+    });
+  });
+}
+
+void ManagerObject::History(sdbus::Result<BusRows>&& result, uint64_t since) {
+  auto shared = share(std::move(result));
+  answer(shared, [&] {
+    authorized(shared, "inspect", [this, shared, since](uint32_t) {
+      reply(shared, to_rows(context_.recorder.history().since(since)));
+    });
+  });
+}
+
+}  // namespace tuneshift

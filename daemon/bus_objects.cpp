@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "daemon/bus_objects.h"
+
+#include <systemd/sd-bus.h>
+
+#include <array>
+#include <cstdlib>
+#include <sstream>
+
+#include "libtune/escape.h"
+
+namespace tuneshift {
+
+namespace {
+
+constexpr std::array queue_files = {"scheduler",      "nr_requests", "read_ahead_kb",
+                                    "max_sectors_kb", "rotational",  "rq_affinity",
+                                    "nomerges",       "wbt_lat_usec"};
+
+std::string device_path(const std::string& name) {
+  char* encoded = nullptr;
+  if (sd_bus_path_encode("/org/tuneshift1/device", name.c_str(), &encoded) < 0) return "";
+  std::string path = encoded;
+  free(encoded);  // NOLINT: sd-bus hands out malloc'ed memory
+  return path;
+}
+
+template <typename Text>
+std::vector<std::string> list_of(const Text& set) {
+  return {set.begin(), set.end()};
+}
+
+}  // namespace
+
+LoadObject::LoadObject(sdbus::IConnection& connection, BusContext& context, Authorizer& authorizer,
+                       uint32_t id)
+    : AdaptorInterfaces(connection, "/org/tuneshift1/load/" + std::to_string(id)),
+      context_(context),
+      authorizer_(authorizer),
+      id_(id) {
+  registerAdaptor();
+  emitInterfacesAddedSignal();
+}
+
+LoadObject::~LoadObject() {
+  try {
+    emitInterfacesRemovedSignal();
+  } catch (const sdbus::Error&) {  // NOLINT(bugprone-empty-catch): the bus itself may be gone
+  }
+  unregisterAdaptor();
+}
+
+void LoadObject::tell_changed() {
+  getObject().emitPropertiesChangedSignal(Load_adaptor::INTERFACE_NAME,
+                                          {"State", "Devices", "BytesTotal", "Finished",
+                                           "Assistance"});
+}
+
+const LoadView& LoadObject::view() const {
+  static const LoadView none;
+  const LoadView* found = context_.tuner.loads().find(id_);
+  return found != nullptr ? *found : none;
+}
+
+std::string LoadObject::State() {
+  return view().state;
+}
+
+std::vector<std::string> LoadObject::Devices() {
+  return list_of(view().devices);
+}
+
+uint64_t LoadObject::BytesTotal() {
+  return view().total_bytes;
+}
+
+uint64_t LoadObject::BytesLoaded() {
+  return view().loaded_bytes;
+}
+
+uint64_t LoadObject::Rate() {
+  return view().rate;
+}
+
+uint64_t LoadObject::Started() {
+  return view().started_us;
+}
+
+uint64_t LoadObject::Finished() {
+  return view().finished_us;
+}
+
+std::string LoadObject::Assistance() {
+  return view().assistance;
+}
+
+void LoadObject::Describe(sdbus::Result<BusRow>&& result) {
+  auto shared = share(std::move(result));
+  const std::string sender = getObject().getCurrentlyProcessedMessage()->getSender();
+  authorizer_.check(sender, "org.tuneshift1.inspect", [this, shared](bool allowed, uint32_t) {
+    if (!allowed) {
+      reply_error(shared, access_denied());
+      return;
+    }
+    const LoadView& load = view();
+    const std::vector<uint32_t> processes(load.processes.begin(), load.processes.end());
+    reply(shared, BusRow{{"id", sdbus::Variant(load.id)},
+                         {"model", sdbus::Variant(load.model)},
+                         {"format", sdbus::Variant(load.format)},
+                         {"processes", sdbus::Variant(processes)},
+                         {"commands", sdbus::Variant(list_of(load.commands))},
+                         {"cgroup", sdbus::Variant(load.cgroup)},
+                         {"files", sdbus::Variant(list_of(load.files))},
+                         {"pattern", sdbus::Variant(load.pattern)},
+                         {"evidence", sdbus::Variant(load.evidence)},
+                         {"shards", sdbus::Variant(load.shards)},
+                         {"rate_before", sdbus::Variant(load.rate_before)},
+                         {"rate_after", sdbus::Variant(load.rate_after)},
+                         {"saved_us", sdbus::Variant(load.saved_us)},
+                         {"assistance", sdbus::Variant(load.assistance)}});
+  });
+}
+
+void LoadObject::Cancel(sdbus::Result<>&& result) {
+  auto shared = share(std::move(result));
+  const std::string sender = getObject().getCurrentlyProcessedMessage()->getSender();
+  authorizer_.check(sender, "org.tuneshift1.configure", [this, shared](bool allowed, uint32_t) {
+    if (!allowed) {
+      reply_error(shared, access_denied());
+      return;
+    }
+    auto done = context_.tuner.cancel_load(id_);
+    if (done.ok()) {
+      reply(shared);
+    } else {
+      reply_error(shared, invalid_argument(done.error().message));
+    }
+  });
+}
+
+DeviceObject::DeviceObject(sdbus::IConnection& connection, BusContext& context,
+                           const std::string& name)
+    : AdaptorInterfaces(connection, device_path(name)), context_(context), name_(name) {
+  registerAdaptor();
+  emitInterfacesAddedSignal();
+}
+
+DeviceObject::~DeviceObject() {
+  try {
+    emitInterfacesRemovedSignal();
+  } catch (const sdbus::Error&) {  // NOLINT(bugprone-empty-catch): the bus itself may be gone
+  }
+  unregisterAdaptor();
+}
+
+std::string DeviceObject::Model() {
+  auto model = context_.kernel.read("sys/block/" + name_ + "/device/model");
+  if (!model.ok()) return "";
+  std::string text = escape(model.value(), 128);
+  while (!text.empty() && text.back() == ' ') text.pop_back();
+  return text;
+}
+
+std::string DeviceObject::Transport() {
+  for (const auto& [start, transport] :
+       {std::pair{"nvme", "nvme"}, {"vd", "virtio"}, {"mmcblk", "mmc"}, {"sd", "scsi"}}) {
+    if (name_.starts_with(start)) return transport;
+  }
+  return context_.kernel.exists("sys/devices/virtual/block/" + name_) ? "virtual" : "unknown";
+}
+
+std::map<std::string, std::string> DeviceObject::Queue() {
+  std::map<std::string, std::string> queue;
+  for (const char* file : queue_files) {
+    auto value = context_.kernel.read("sys/block/" + name_ + "/queue/" + file);
+    if (value.ok()) queue[file] = escape(value.value());
+  }
+  return queue;
+}
+
+LatencyHistogram DeviceObject::latency() const {
+  auto device = context_.kernel.read("sys/block/" + name_ + "/dev");
+  unsigned major = 0, minor = 0;
+  if (!device.ok()) return {};
+  char colon = 0;
+  std::istringstream(device.value()) >> major >> colon >> minor;
+  return context_.probes.latency(major, minor);
+}
+
+std::vector<uint64_t> DeviceObject::ReadLatency() {
+  return latency().read;
+}
+
+std::vector<uint64_t> DeviceObject::WriteLatency() {
+  return latency().write;
+}
+
+}  // namespace tuneshift

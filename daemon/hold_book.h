@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "daemon/loop.h"
+#include "daemon/recorder.h"
+#include "daemon/tuner.h"
+#include "libtune/result.h"
+
+namespace tuneshift {
+
+/// What a client asks for; see docs/dbus.md for the meaning of the options.
+struct HoldRequest {
+  std::string profile;
+  std::string reason;
+  std::string sender;  ///< unique bus name
+  uint32_t uid = 0;
+  uint64_t ttl_s = 0;  ///< 0: no time limit
+  int pidfd = -1;      ///< owned by the caller, duplicated here; -1: none
+  std::vector<std::string> devices;
+};
+
+/// Holds of clients. Each is a lease of the tuner that ends with its process, its time or its
+/// sender.
+class HoldBook {
+ public:
+  static constexpr size_t most_per_user = 32;
+  static constexpr uint64_t longest_ttl_s = 7 * 24 * 3600;
+
+  struct Hold {
+    uint32_t cookie = 0;
+    std::string profile;
+    std::string reason;
+    std::string sender;
+    uint32_t uid = 0;
+    uint64_t since_us = 0;
+    uint64_t until_us = 0;
+    bool dies_with_sender = false;
+    uint32_t pid = 0;  ///< 0: not bound to a process
+    std::vector<std::string> devices;
+    uint64_t lease = 0;
+    int pidfd = -1;
+    Source process;
+    Timer end;
+  };
+
+  HoldBook(Loop& loop, const KernelFs& kernel, Tuner& tuner, Recorder& recorder)
+      : loop_(loop), kernel_(kernel), tuner_(tuner), recorder_(recorder) {}
+  HoldBook(const HoldBook&) = delete;
+  HoldBook& operator=(const HoldBook&) = delete;
+  ~HoldBook();
+
+  /// Returns the cookie. not_found: no such profile; invalid_argument; limit_exceeded.
+  Result<uint32_t> take(const HoldRequest& request);
+  /// not_found when there is none, permission when `sender` did not take it and is not root.
+  Status release(uint32_t cookie, const std::string& sender, uint32_t uid);
+  void sender_gone(const std::string& sender);
+  /// The bus went away: so did all senders.
+  void all_senders_gone();
+
+  [[nodiscard]] const std::map<uint32_t, Hold>& all() const { return holds_; }
+
+  /// Called when the last hold of a sender that must be watched has ended.
+  std::function<void(const std::string& sender)> sender_forgotten;
+
+ private:
+  void end(uint32_t cookie, const std::string& why);
+  Result<uint32_t> pid_of(int pidfd) const;
+
+  Loop& loop_;
+  const KernelFs& kernel_;
+  Tuner& tuner_;
+  Recorder& recorder_;
+  std::map<uint32_t, Hold> holds_;
+  uint32_t last_cookie_ = 0;
+};
+
+}  // namespace tuneshift

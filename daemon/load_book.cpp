@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "daemon/load_book.h"
+
+#include <algorithm>
+
+#include "libtune/escape.h"
+
+namespace tuneshift {
+
+namespace {
+
+constexpr uint64_t second_ns = 1'000'000'000;
+// A rate from less than this says nothing.
+constexpr uint64_t least_rate_ns = 4'000'000;
+constexpr uint64_t least_rate_bytes = 256 << 10;
+constexpr uint64_t sample_every_ns = 200'000'000;
+
+uint64_t rate_of(uint64_t bytes, uint64_t duration_ns) {
+  if (duration_ns == 0) return 0;
+  return static_cast<uint64_t>(static_cast<double>(bytes) * second_ns /
+                               static_cast<double>(duration_ns));
+}
+
+std::string pattern_of(const Load& load) {
+  uint64_t bytes = 0, sequential = 0;
+  for (const LoadReader& one : load.readers) {
+    bytes += one.bytes;
+    sequential += one.sequential;
+  }
+  if (bytes == 0) return "";
+  if (sequential >= bytes / 10 * 9) return "sequential";
+  return sequential >= bytes / 2 ? "mixed" : "random";
+}
+
+}  // namespace
+
+LoadView& LoadBook::update(const Load& load, const Store& store, uint64_t now_ns) {
+  LoadView& view = views_[load.id];
+  if (view.id == 0) {
+    view.id = load.id;
+    view.first_ns = load.first_ns;
+    view.sample_ns = load.first_ns;
+  }
+  view.state = to_string(load.state);
+  for (const std::string& disk : store.disks) view.devices.insert(disk);
+  if (store.disks.empty() && !store.bdi.empty()) view.devices.insert(store.bdi);
+  view.total_bytes = load.total_bytes;
+  view.loaded_bytes = load.loaded_bytes;
+  view.model = escape(load.model);
+  view.format = to_string(load.format);
+  view.evidence = load.evidence;
+  view.shards = load.shards;
+  view.pattern = pattern_of(load);
+  for (const LoadReader& one : load.readers) {
+    view.processes.insert(static_cast<uint32_t>(one.reader.process.pid));
+    view.commands.insert(escape(one.facts.command_line));
+    view.files.insert(escape(one.facts.path));
+    view.cgroup = escape(one.facts.cgroup);
+  }
+  if (now_ns >= view.sample_ns + sample_every_ns) {
+    view.rate = rate_of(load.loaded_bytes - std::min(view.sample_bytes, load.loaded_bytes),
+                        now_ns - view.sample_ns);
+    view.sample_ns = now_ns;
+    view.sample_bytes = load.loaded_bytes;
+  } else if (view.rate == 0 && now_ns > load.first_ns) {
+    view.rate = rate_of(load.loaded_bytes, now_ns - load.first_ns);
+  }
+  return view;
+}
+
+void LoadBook::helped(LoadView& view, uint64_t bytes, uint64_t now_ns) {
+  if (view.helped_ns != 0) return;
+  view.helped_ns = now_ns;
+  view.helped_bytes = bytes;
+  const uint64_t duration_ns = now_ns > view.first_ns ? now_ns - view.first_ns : 0;
+  if (duration_ns >= least_rate_ns && bytes >= least_rate_bytes) {
+    view.rate_before = rate_of(bytes, duration_ns);
+  }
+}
+
+std::vector<uint32_t> LoadBook::end(uint32_t id, const Load& load, uint64_t now_us) {
+  auto found = views_.find(id);
+  if (found == views_.end()) return {};
+  LoadView& view = found->second;
+  view.state = to_string(load.state);
+  view.loaded_bytes = load.loaded_bytes;
+  view.finished_us = now_us;
+  // The flow's end, not the moment when it was noticed.
+  const uint64_t end_ns = std::max(load.last_progress_ns, load.first_ns);
+  view.rate = rate_of(load.loaded_bytes, end_ns - load.first_ns);
+  if (view.helped_ns != 0 && end_ns > view.helped_ns) {
+    const uint64_t after = load.loaded_bytes - std::min(view.helped_bytes, load.loaded_bytes);
+    const uint64_t took_ns = end_ns - view.helped_ns;
+    view.rate_after = rate_of(after, took_ns);
+    if (view.rate_before > 0) {
+      const double without_us = static_cast<double>(after) / static_cast<double>(view.rate_before) * 1e6;
+      const double saved = without_us - static_cast<double>(took_ns) / 1e3;
+      view.saved_us = saved > 0 ? static_cast<uint64_t>(saved) : 0;
+    }
+  }
+  std::vector<uint32_t> ended;
+  for (const auto& [other, one] : views_) {
+    if (one.finished_us != 0) ended.push_back(other);
+  }
+  if (ended.size() <= kept_ended) return {};
+  ended.resize(ended.size() - kept_ended);
+  for (const uint32_t gone : ended) views_.erase(gone);
+  return ended;
+}
+
+const LoadView* LoadBook::find(uint32_t id) const {
+  auto found = views_.find(id);
+  return found == views_.end() ? nullptr : &found->second;
+}
+
+LoadView* LoadBook::find(uint32_t id) {
+  auto found = views_.find(id);
+  return found == views_.end() ? nullptr : &found->second;
+}
+
+}  // namespace tuneshift

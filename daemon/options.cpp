@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "daemon/options.h"
+
+#include <CLI/CLI.hpp>
+
+namespace tuneshift {
+
+int parse_options(int argc, char** argv, Options& options) {
+  CLI::App app("Watches model loads and tunes the kernel for them.", "tuneshiftd");
+  app.set_version_flag("--version", std::string("tuneshiftd ") + TUNESHIFT_VERSION);
+  app.add_option("--config", options.config, "Configuration file")->capture_default_str();
+  app.add_option("--profiles", options.profiles,
+                 "Folder of profiles; several, the later ones override the earlier")
+      ->capture_default_str();
+  app.add_option("--run-directory", options.run_directory, "Where the journal is")
+      ->capture_default_str();
+  app.add_option("--state-directory", options.state_directory,
+                 "Where the probes' self-test puts its file")
+      ->capture_default_str();
+  app.add_option("--helper", options.helper, "Path of tuneshift-inspect");
+  auto* restore = app.add_flag("--restore", options.restore,
+                               "Put back what an earlier daemon left changed, then end");
+  app.add_flag("--check", options.check, "Check the configuration and profiles, then end")
+      ->excludes(restore);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& wanted) {
+    app.exit(wanted);
+    return 0;
+  } catch (const CLI::ParseError& mistake) {
+    app.exit(mistake);
+    return 2;
+  }
+  return -1;
+}
+
+}  // namespace tuneshift

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace tuneshift {
+
+/// tuneshiftd's command line.
+struct Options {
+  std::string config = "/etc/tuneshift/tuneshift.yaml";
+  std::vector<std::string> profiles = {"/usr/lib/tuneshift/profiles", "/etc/tuneshift/profiles"};
+  std::string run_directory = "/run/tuneshift";
+  std::string state_directory = "/var/lib/tuneshift";
+  std::string helper;  ///< tuneshift-inspect; empty: beside this program, or where it is installed
+  bool restore = false;
+  bool check = false;
+};
+
+/// Parses the command line. Returns an exit status when the program is to end at once (0 after
+/// --help and --version, 2 after a mistake, which is told on stderr), else -1.
+int parse_options(int argc, char** argv, Options& options);
+
+}  // namespace tuneshift

@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "daemon/tuner.h"
+
+#include <algorithm>
+
+#include "libtune/escape.h"
+
+namespace tuneshift {
+
+namespace {
+
+uint32_t pid_of(const Reader& reader) {
+  return static_cast<uint32_t>(reader.process.pid);
+}
+
+std::string mib(uint64_t bytes) {
+  return std::to_string(bytes >> 20) + " MiB";
+}
+
+DetectorSettings detector_settings(const Config& config) {
+  return {config.settle_ms};
+}
+
+PolicySettings policy_settings(const Config& config) {
+  return {config.dwell_ms, config.writes_per_hour};
+}
+
+}  // namespace
+
+Tuner::Tuner(Loop& loop, const KernelFs& kernel, Writer& writer, Recorder& recorder,
+             const Config& config, Profiles profiles)
+    : loop_(loop),
+      kernel_(kernel),
+      writer_(writer),
+      recorder_(recorder),
+      config_(config),
+      detector_(detector_settings(config)),
+      policy_(policy_settings(config), std::move(profiles)),
+      processes_(loop, kernel, [this](const ProcessId& process) { on_process_gone(process); }),
+      detector_timer_(loop.timer([this] { on_timer(); })),
+      policy_timer_(loop.timer([this] { reconcile(); })) {
+  policy_.set_mode(config.mode);
+}
+
+void Tuner::on_event(const Event& event) {
+  if (policy_.mode() == Mode::paused || policy_.mode() == Mode::manual) return;
+  events_[event.reader] = event;
+  carry_out(detector_.on_event(event));
+  if (!detector_.watches(event.reader)) events_.erase(event.reader);
+  if (detector_.wants_memory(event.reader)) {
+    auto bytes = read_anonymous_bytes(kernel_, event.reader.process.pid);
+    if (bytes.ok()) carry_out(detector_.on_memory(event.reader, bytes.value(), monotonic_ns()));
+  }
+  set_timers();
+}
+
+void Tuner::on_facts(const Reader& reader, const Result<Facts>& facts) {
+  carry_out(detector_.on_facts(reader, facts, monotonic_ns()));
+  set_timers();
+}
+
+void Tuner::carry_out(const Detector::Changes& changes) {
+  bool leases_changed = false;
+  for (const LoadChange& change : changes) {
+    leases_changed = leases_changed || change.kind != LoadChangeKind::progress;
+    switch (change.kind) {
+      case LoadChangeKind::suspected:
+        on_suspected(change);
+        break;
+      case LoadChangeKind::look_again:
+        senses_.inspect(change.reader, events_[change.reader].file_size);
+        break;
+      case LoadChangeKind::recognised:
+        on_recognised(change);
+        break;
+      case LoadChangeKind::dormant:
+      case LoadChangeKind::rejected:
+        drop(change);
+        break;
+      case LoadChangeKind::started:
+      case LoadChangeKind::joined:
+        on_begun(change);
+        break;
+      case LoadChangeKind::progress:
+        book_.update(*detector_.load(change.load), store_of(change.reader), monotonic_ns());
+        break;
+      case LoadChangeKind::finished:
+      case LoadChangeKind::abandoned:
+        on_ended(change);
+        break;
+    }
+  }
+  if (leases_changed) reconcile();
+}
+
+void Tuner::on_suspected(const LoadChange& change) {
+  const Event& event = events_[change.reader];
+  const uint64_t now_ns = monotonic_ns();
+  helped_[change.reader].suspected_ns = now_ns;
+  const uint64_t after_us = now_ns > event.first_ns ? (now_ns - event.first_ns) / 1000 : 0;
+  const std::string command = escape(event.command);
+  recorder_.add("suspected",
+                "process " + std::to_string(change.reader.process.pid) + " (" + command +
+                    ") reads a file of " + mib(event.file_size) + ": " + change.reason,
+                {{"pid", pid_of(change.reader)},
+                 {"command", command},
+                 {"file", name_of(change.reader.file)},
+                 {"evidence", change.reason},
+                 {"bytes", event.bytes},
+                 {"after_us", after_us}});
+  if (!processes_.add(change.reader.process).ok()) {
+    on_process_gone(change.reader.process);
+    return;
+  }
+  senses_.inspect(change.reader, event.file_size);
+}
+
+void Tuner::on_recognised(const LoadChange& change) {
+  const Facts& facts = *detector_.facts(change.reader);
+  Helped& helped = helped_[change.reader];
+  const std::string path = escape(facts.path);
+  recorder_.add("inspected", path + " is a model file: " + escape(change.reason),
+                {{"pid", pid_of(change.reader)},
+                 {"path", path},
+                 {"format", std::string(to_string(facts.format))},
+                 {"detail", escape(change.reason)},
+                 {"after_us", (monotonic_ns() - helped.suspected_ns) / 1000}});
+  Lease lease;
+  lease.kind = LeaseKind::suspect;
+  lease.profile = config_.loading_profile;
+  lease.owner = "suspect " + std::to_string(change.reader.process.pid);
+  lease.reason = "reads " + path;
+  lease.stores = {store_of(change.reader)};
+  noticed_ns_[lease.owner] = helped.suspected_ns;
+  if (helped.lease == 0) helped.lease = policy_.add(std::move(lease));
+  helped.path = path;
+  helped.descriptors = facts.descriptors;
+  helped.rewindow_due = true;
+}
+
+void Tuner::on_begun(const LoadChange& change) {
+  const Load& load = *detector_.load(change.load);
+  const Store store = store_of(change.reader);
+  Helped& helped = helped_[change.reader];
+  LoadView& view = book_.update(load, store, monotonic_ns());
+  const Facts& facts = *detector_.facts(change.reader);
+  const std::string path = escape(facts.path);
+  auto lease = load_leases_.find(change.load);
+  if (lease == load_leases_.end()) {
+    view.started_us = realtime_us();
+    view.suspected_ns = helped.suspected_ns;
+    Lease fresh;
+    fresh.kind = LeaseKind::load;
+    fresh.profile = config_.loading_profile;
+    fresh.owner = "load " + std::to_string(change.load);
+    fresh.reason = "loads " + escape(load.model);
+    fresh.stores = {store};
+    noticed_ns_[fresh.owner] = helped.suspected_ns;
+    load_leases_[change.load] = policy_.add(std::move(fresh));
+    recorder_.add("started",
+                  "load " + std::to_string(change.load) + ": process " +
+                      std::to_string(change.reader.process.pid) + " loads " + escape(load.model) +
+                      " (" + mib(load.total_bytes) + "), " + change.reason,
+                  {{"load", change.load},
+                   {"pid", pid_of(change.reader)},
+                   {"path", path},
+                   {"evidence", change.reason},
+                   {"bytes", load.loaded_bytes},
+                   {"total", load.total_bytes},
+                   {"after_us", (monotonic_ns() - helped.suspected_ns) / 1000}});
+    if (observer_.load_added) observer_.load_added(change.load);
+  } else {
+    policy_.extend(lease->second, store);
+    if (observer_.load_changed) observer_.load_changed(change.load);
+  }
+  // The load's lease covers what the suspect's did.
+  policy_.remove(helped.lease);
+  helped.lease = 0;
+  helped.load = change.load;
+  helped.path = path;
+  helped.descriptors = facts.descriptors;
+  helped.rewindow_due = !helped.rewindowed;
+  tell_state();
+}
+
+void Tuner::on_ended(const LoadChange& change) {
+  const Load& load = *detector_.load(change.load);
+  auto lease = load_leases_.find(change.load);
+  std::vector<Store> stores;
+  if (lease != load_leases_.end()) {
+    if (const Lease* known = policy_.lease(lease->second)) stores = known->stores;
+    policy_.remove(lease->second);
+    load_leases_.erase(lease);
+  }
+  book_.update(load, store_of(change.reader), load.last_progress_ns);
+  const auto forgotten = book_.end(change.load, load, realtime_us());
+  const LoadView& view = *book_.find(change.load);
+  const uint64_t duration_us = (std::max(load.last_progress_ns, load.first_ns) - load.first_ns) / 1000;
+  recorder_.add(to_string(change.kind),
+                "load " + std::to_string(change.load) + " " + to_string(change.kind) + ": " +
+                    mib(load.loaded_bytes) + " of " + mib(load.total_bytes) + " in " +
+                    std::to_string(duration_us / 1000) + " ms, " + mib(view.rate) + "/s: " +
+                    change.reason,
+                {{"load", change.load},
+                 {"pid", pid_of(change.reader)},
+                 {"path", view.model},
+                 {"evidence", load.evidence},
+                 {"reason", change.reason},
+                 {"bytes", load.loaded_bytes},
+                 {"total", load.total_bytes},
+                 {"duration_us", duration_us},
+                 {"rate", view.rate}});
+  for (const LoadReader& one : load.readers) {
+    auto helped = helped_.find(one.reader);
+    if (helped == helped_.end()) continue;
+    helped->second.load = 0;
+    helped->second.rewindow_due = false;
+    helped->second.put_back_due = helped->second.rewindowed;
+    if (load.state == Load::State::finished) senses_.silence(one.reader);
+  }
+  if (load.state == Load::State::finished) {
+    for (const ProcessId& process : load.processes) {
+      Lease server;
+      server.kind = LeaseKind::server;
+      server.profile = config_.serving_profile;
+      server.owner = "server " + std::to_string(process.pid);
+      server.reason = "serves " + escape(load.model);
+      server.stores = stores;
+      noticed_ns_[server.owner] = monotonic_ns();
+      servers_[process].push_back(policy_.add(std::move(server)));
+      recorder_.add("serving",
+                    "process " + std::to_string(process.pid) + " serves " + escape(load.model),
+                    {{"pid", static_cast<uint32_t>(process.pid)}, {"load", change.load}});
+    }
+  }
+  if (observer_.load_changed) observer_.load_changed(change.load);
+  for (const uint32_t gone : forgotten) {
+    if (observer_.load_removed) observer_.load_removed(gone);
+  }
+  tell_state();
+}
+
+void Tuner::drop(const LoadChange& change) {
+  auto helped = helped_.find(change.reader);
+  if (helped != helped_.end()) {
+    policy_.remove(helped->second.lease);
+    helped->second.lease = 0;
+    helped->second.rewindow_due = false;
+    helped->second.put_back_due = helped->second.rewindowed;
+  }
+  if (change.kind == LoadChangeKind::dormant) return;
+  recorder_.add("rejected",
+                "process " + std::to_string(change.reader.process.pid) + ": " +
+                    escape(change.reason),
+                {{"pid", pid_of(change.reader)},
+                 {"file", name_of(change.reader.file)},
+                 {"reason", escape(change.reason)}});
+  senses_.silence(change.reader);
+  events_.erase(change.reader);
+  if (helped != helped_.end() && !helped->second.put_back_due) helped_.erase(helped);
+  if (!detector_.knows(change.reader.process)) processes_.remove(change.reader.process);
+}
+
+void Tuner::on_process_gone(const ProcessId& process) {
+  carry_out(detector_.on_process_gone(process, monotonic_ns()));
+  const auto of_process = [&](const auto& entry) { return entry.first.process == process; };
+  std::erase_if(events_, of_process);
+  for (const auto& [reader, helped] : helped_) {
+    if (reader.process == process) policy_.remove(helped.lease);
+  }
+  std::erase_if(helped_, of_process);
+  if (auto server = servers_.find(process); server != servers_.end()) {
+    for (const uint64_t lease : server->second) policy_.remove(lease);
+    servers_.erase(server);
+    recorder_.add("idle", "process " + std::to_string(process.pid) + " ended: it no longer serves",
+                  {{"pid", static_cast<uint32_t>(process.pid)}});
+    tell_state();
+  }
+  if (policy_.state() == Policy::State::idle) noticed_ns_.clear();
+  reconcile();
+  set_timers();
+}
+
+void Tuner::on_timer() {
+  const uint64_t now_ns = monotonic_ns();
+  for (const Reader& reader : detector_.active_readers()) {
+    carry_out(detector_.on_bytes(reader, senses_.bytes_seen(reader), now_ns));
+  }
+  carry_out(detector_.on_timer(now_ns));
+  set_timers();
+}
+
+void Tuner::set_timers() {
+  if (const auto due = detector_.next_deadline_ns()) {
+    detector_timer_.set(*due);
+  } else {
+    detector_timer_.off();
+  }
+}
+
+void Tuner::tell_state() {
+  if (observer_.state_changed) observer_.state_changed();
+}
+
+Store Tuner::store_of(const Reader& reader) {
+  auto store = find_store(kernel_, reader.file.device_major, reader.file.device_minor);
+  return store.ok() ? store.value() : Store{};
+}
+
+std::vector<Store> Tuner::machine_stores() const {
+  std::vector<Store> stores;
+  for (const auto& names : {list_disks(kernel_), list_network_bdis(kernel_)}) {
+    for (const std::string& name : names) {
+      if (auto store = find_store_by_name(kernel_, name); store.ok()) {
+        stores.push_back(std::move(store).value());
+      }
+    }
+  }
+  return stores;
+}
+
+}  // namespace tuneshift

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "daemon/load_book.h"
+#include "daemon/loop.h"
+#include "daemon/process_watch.h"
+#include "daemon/recorder.h"
+#include "daemon/writer.h"
+#include "libtune/config.h"
+#include "libtune/detector.h"
+#include "libtune/policy.h"
+
+namespace tuneshift {
+
+/// What the tuner asks of the probes and the inspector.
+struct Senses {
+  std::function<void(const Reader&, uint64_t file_size)> inspect;
+  std::function<void(const Reader&)> silence;
+  std::function<uint64_t(const Reader&)> bytes_seen;
+};
+
+/// Whom the tuner tells: the bus.
+struct TunerObserver {
+  std::function<void(uint32_t load)> load_added;
+  std::function<void(uint32_t load)> load_changed;
+  std::function<void(uint32_t load)> load_removed;
+  std::function<void()> state_changed;  ///< state, mode, counts or active profiles
+  std::function<void(const std::string& profile, const std::string& reason, uint32_t written,
+                     uint32_t failed)>
+      profile_applied;
+  std::function<void(const Change&)> knob_yielded;
+};
+
+/// Carries events to the detector, its conclusions to the policy, and the policy's wishes to the
+/// writer and the re-window. Lives on the loop's thread.
+class Tuner {
+ public:
+  Tuner(Loop& loop, const KernelFs& kernel, Writer& writer, Recorder& recorder,
+        const Config& config, Profiles profiles);
+
+  void set_senses(Senses senses) { senses_ = std::move(senses); }
+  void set_observer(TunerObserver observer) { observer_ = std::move(observer); }
+
+  void on_event(const Event& event);
+  void on_facts(const Reader& reader, const Result<Facts>& facts);
+
+  /// A person's or a client's lease; the caller removes it.
+  uint64_t add_lease(Lease lease);
+  void remove_lease(uint64_t id);
+  /// not_found for an unknown profile; an empty one takes the last switch back.
+  Status switch_profile(const std::string& profile, const std::string& who);
+  void set_mode(Mode mode, const std::string& who);
+  void reload(const Config& config, Profiles profiles);
+  /// not_found when no such load runs.
+  Status cancel_load(uint32_t id);
+
+  /// Takes a yielded knob (all when empty) back; answers later, from the loop.
+  void rearm(const std::string& knob, std::function<void(const Status&)> answer);
+  /// Compares every wanted knob with the kernel; answers later, from the loop.
+  void verify(std::function<void(const std::vector<KnobStatus>&)> answer);
+
+  /// Every store that a whole-machine lease touches.
+  [[nodiscard]] std::vector<Store> machine_stores() const;
+  [[nodiscard]] const Policy& policy() const { return policy_; }
+  [[nodiscard]] const LoadBook& loads() const { return book_; }
+  [[nodiscard]] size_t servers() const { return servers_.size(); }
+  [[nodiscard]] const std::string& switched_profile() const { return switched_profile_; }
+
+ private:
+  /// Help for one reader: its lease, and where its re-window stands.
+  struct Helped {
+    uint64_t lease = 0;  ///< the suspect's own; 0 once a load's lease covers it
+    uint32_t load = 0;
+    uint64_t suspected_ns = 0;
+    std::string path;  ///< escaped
+    std::vector<OpenDescriptor> descriptors;
+    bool rewindow_due = false;
+    bool put_back_due = false;
+    bool rewindowed = false;
+  };
+
+  void carry_out(const Detector::Changes& changes);
+  void on_suspected(const LoadChange& change);
+  void on_recognised(const LoadChange& change);
+  void on_begun(const LoadChange& change);
+  void on_ended(const LoadChange& change);
+  void drop(const LoadChange& change);
+  void on_process_gone(const ProcessId& process);
+  void on_timer();
+  void set_timers();
+
+  void reconcile();
+  void observe(const Desired& desired);
+  void on_receipt(const Receipt& receipt, Pass pass);
+  void rewindow_due_readers();
+  void rewindow_reader(const Reader& reader, Helped& helped);
+  void tell_state();
+  Store store_of(const Reader& reader);
+
+  Loop& loop_;
+  const KernelFs& kernel_;
+  Writer& writer_;
+  Recorder& recorder_;
+  Config config_;
+  Detector detector_;
+  Policy policy_;
+  LoadBook book_;
+  ProcessWatch processes_;
+  Senses senses_;
+  TunerObserver observer_;
+  Timer detector_timer_;
+  Timer policy_timer_;
+
+  std::map<Reader, Event> events_;  ///< the latest of each suspect, until it is decided
+  std::map<Reader, Helped> helped_;
+  std::map<uint32_t, uint64_t> load_leases_;
+  std::map<ProcessId, std::vector<uint64_t>> servers_;
+  std::map<std::string, uint64_t> noticed_ns_;  ///< lease owner → when its cause was noticed
+  Desired submitted_;
+  std::set<std::pair<std::string, std::string>> would_;  ///< told already: knob, wanted text
+  std::string switched_profile_;
+  uint64_t switched_lease_ = 0;
+};
+
+}  // namespace tuneshift

@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// The tuner's other half: from leases to writes, and from receipts to re-windowed readers.
+#include <algorithm>
+#include <set>
+
+#include "daemon/rewindow.h"
+#include "daemon/tuner.h"
+#include "libtune/escape.h"
+
+namespace tuneshift {
+
+void Tuner::reconcile() {
+  auto decision = policy_.decide(monotonic_ns(), machine_stores());
+  if (decision.next_ns) {
+    policy_timer_.set(*decision.next_ns);
+  } else {
+    policy_timer_.off();
+  }
+  if (policy_.mode() == Mode::observe) {
+    observe(decision.desired);
+    return;
+  }
+  if (decision.desired == submitted_) {
+    rewindow_due_readers();
+    return;
+  }
+  submitted_ = decision.desired;
+  writer_.apply(std::move(decision.desired),
+                [this](const Receipt& receipt, Pass pass) { on_receipt(receipt, pass); });
+  if (submitted_.empty()) {
+    // Idle: what somebody else set stands as the new original, and may be asked for again.
+    writer_.submit([](Applier& applier) {
+      static_cast<void>(applier.rearm(""));
+      return std::function<void()>();
+    });
+  }
+}
+
+void Tuner::observe(const Desired& desired) {
+  if (desired.empty()) {
+    would_.clear();
+    return;
+  }
+  writer_.submit([this, desired](Applier& applier) {
+    return [this, desired, rows = applier.plan(desired)] {
+      for (const PlanRow& row : rows) {
+        if (!row.would_write || !would_.emplace(row.knob, row.wanted).second) continue;
+        auto want = desired.find(row.knob);
+        PlanRow told = row;
+        if (want != desired.end()) told.owner = want->second.owner;
+        recorder_.add_would_write(told, want == desired.end() ? "" : want->second.profile);
+      }
+      rewindow_due_readers();
+    };
+  });
+}
+
+void Tuner::on_receipt(const Receipt& receipt, Pass pass) {
+  struct Applied {
+    uint32_t written = 0;
+    uint32_t failed = 0;
+    std::string reason;
+  };
+  std::map<std::string, Applied> profiles;
+  for (const Change& change : receipt) {
+    auto noticed = noticed_ns_.find(change.owner);
+    recorder_.add_change(change, noticed == noticed_ns_.end() ? 0 : noticed->second);
+    if (change.kind == ChangeKind::yielded && observer_.knob_yielded) observer_.knob_yielded(change);
+    if (change.kind == ChangeKind::written || change.kind == ChangeKind::failed) {
+      Applied& applied = profiles[change.profile];
+      ++(change.kind == ChangeKind::written ? applied.written : applied.failed);
+      applied.reason = change.why;
+    }
+  }
+  for (const auto& [profile, applied] : profiles) {
+    if (observer_.profile_applied) {
+      observer_.profile_applied(profile, escape(applied.reason), applied.written, applied.failed);
+    }
+  }
+  if (pass == Pass::quick) rewindow_due_readers();
+}
+
+void Tuner::rewindow_due_readers() {
+  std::vector<Reader> settled;
+  for (auto& [reader, helped] : helped_) {
+    if (helped.rewindow_due || helped.put_back_due) rewindow_reader(reader, helped);
+    if (helped.lease == 0 && helped.load == 0 && !detector_.watches(reader)) {
+      settled.push_back(reader);
+    }
+  }
+  for (const Reader& reader : settled) helped_.erase(reader);
+}
+
+void Tuner::rewindow_reader(const Reader& reader, Helped& helped) {
+  const bool putting_back = helped.put_back_due;
+  helped.rewindow_due = false;
+  helped.put_back_due = false;
+  LoadView* view = book_.find(helped.load);
+  const std::string& path = helped.path;
+  const uint64_t bytes = senses_.bytes_seen(reader);
+  const auto assist = [&](const std::string& text) {
+    if (view == nullptr) return;
+    view->assistance = text;
+    if (observer_.load_changed) observer_.load_changed(view->id);
+  };
+  const auto record = [&](const char* kind, const std::string& text, unsigned descriptors) {
+    recorder_.add(kind, text,
+                  {{"pid", static_cast<uint32_t>(reader.process.pid)},
+                   {"path", path},
+                   {"descriptors", descriptors},
+                   {"load", helped.load},
+                   {"after_us", (monotonic_ns() - helped.suspected_ns) / 1000}});
+  };
+  const auto buffered = static_cast<unsigned>(
+      std::count_if(helped.descriptors.begin(), helped.descriptors.end(),
+                    [](const OpenDescriptor& one) { return !one.direct; }));
+  if (policy_.mode() == Mode::observe) {
+    if (putting_back) return;
+    record("would-rewindow", path + ": " + std::to_string(buffered) + " descriptors would be re-windowed",
+           buffered);
+    assist("none: observing");
+    return;
+  }
+  auto outcome = rewindow(kernel_, reader, helped.descriptors);
+  if (!outcome.ok()) {
+    assist("read-ahead only: " + escape(outcome.error().message));
+    return;
+  }
+  for (const std::string& failure : outcome.value().failures) recorder_.warn(escape(failure));
+  const unsigned reset = outcome.value().reset;
+  if (putting_back) {
+    helped.rewindowed = false;
+    record("rewindowed", path + ": the reader's window follows the restored read-ahead", reset);
+    return;
+  }
+  if (reset == 0) {
+    assist(outcome.value().direct > 0 ? "none: reads with O_DIRECT"
+                                      : "read-ahead only: the descriptor is closed");
+    return;
+  }
+  helped.rewindowed = true;
+  record("rewindowed", path + ": " + std::to_string(reset) + " descriptors re-windowed", reset);
+  if (view != nullptr) LoadBook::helped(*view, bytes, monotonic_ns());
+  assist("re-windowed");
+}
+
+uint64_t Tuner::add_lease(Lease lease) {
+  noticed_ns_[lease.owner] = monotonic_ns();
+  const uint64_t id = policy_.add(std::move(lease));
+  reconcile();
+  tell_state();
+  return id;
+}
+
+void Tuner::remove_lease(uint64_t id) {
+  if (!policy_.remove(id)) return;
+  reconcile();
+  tell_state();
+}
+
+Status Tuner::switch_profile(const std::string& profile, const std::string& who) {
+  if (!profile.empty() && !policy_.profiles().contains(profile)) {
+    return Error{ErrorCode::not_found, "no profile '" + escape(profile, 64) + "'", {}, 0};
+  }
+  if (switched_lease_ != 0) policy_.remove(switched_lease_);
+  switched_lease_ = 0;
+  switched_profile_ = profile;
+  recorder_.add("switch",
+                profile.empty() ? "automatic again, asked by " + who
+                                : "switched to " + profile + " by " + who,
+                {{"profile", profile}, {"reason", who}});
+  if (!profile.empty()) {
+    Lease lease;
+    lease.kind = LeaseKind::switched;
+    lease.profile = profile;
+    lease.owner = "switch";
+    lease.reason = "SwitchProfile by " + who;
+    lease.whole_machine = true;
+    noticed_ns_[lease.owner] = monotonic_ns();
+    switched_lease_ = policy_.add(std::move(lease));
+  }
+  reconcile();
+  tell_state();
+  return {};
+}
+
+void Tuner::set_mode(Mode mode, const std::string& who) {
+  if (mode == policy_.mode()) return;
+  recorder_.add("mode",
+                std::string("mode ") + to_string(policy_.mode()) + " → " + to_string(mode) +
+                    ", asked by " + who,
+                {{"mode", std::string(to_string(mode))}, {"reason", who}});
+  const bool was_writing = policy_.mode() != Mode::observe;
+  policy_.set_mode(mode);
+  if (mode == Mode::observe && was_writing) {
+    // Observing writes nothing, and so must leave nothing of ours behind.
+    submitted_.clear();
+    writer_.apply({}, [this](const Receipt& receipt, Pass pass) { on_receipt(receipt, pass); });
+  }
+  would_.clear();
+  reconcile();
+  tell_state();
+}
+
+void Tuner::reload(const Config& config, Profiles profiles) {
+  config_ = config;
+  policy_.replace({config.dwell_ms, config.writes_per_hour}, std::move(profiles));
+  recorder_.add("reload", "configuration and profiles read again");
+  set_mode(config.mode, "reload");
+  if (!policy_.profiles().contains(switched_profile_)) {
+    static_cast<void>(switch_profile("", "reload"));
+  }
+  reconcile();
+}
+
+void Tuner::rearm(const std::string& knob, std::function<void(const Status&)> answer) {
+  writer_.submit([this, knob, answer = std::move(answer)](Applier& applier) {
+    return [this, answer, done = applier.rearm(knob)] {
+      // What was yielded is asked for again.
+      submitted_.clear();
+      reconcile();
+      answer(done);
+    };
+  });
+}
+
+void Tuner::verify(std::function<void(const std::vector<KnobStatus>&)> answer) {
+  writer_.submit([this, answer = std::move(answer)](Applier& applier) {
+    Receipt receipt = applier.verify();
+    return [this, answer, receipt = std::move(receipt), knobs = applier.knobs()] {
+      on_receipt(receipt, Pass::freezing);
+      answer(knobs);
+    };
+  });
+}
+
+Status Tuner::cancel_load(uint32_t id) {
+  const auto changes = detector_.cancel(id, monotonic_ns());
+  if (changes.empty()) return Error{ErrorCode::not_found, "the load is over", {}, 0};
+  carry_out(changes);
+  set_timers();
+  return {};
+}
+
+}  // namespace tuneshift

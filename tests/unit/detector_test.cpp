@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "libtune/detector.h"
+
+#include <algorithm>
+
+#include "tests/catch.h"
+
+using namespace tuneshift;
+
+namespace {
+
+constexpr uint64_t ms = 1'000'000;
+constexpr uint64_t mib = 1 << 20;
+constexpr uint64_t size = 512 * mib;
+
+Reader reader_of(pid_t pid, uint64_t inode = 7) {
+  return {{pid, 1000}, {8, 1, inode}};
+}
+
+Event event_at(const Reader& reader, Evidence evidence, uint64_t time_ns, uint64_t bytes) {
+  Event event;
+  event.reader = reader;
+  event.evidence = evidence;
+  event.time_ns = time_ns;
+  event.first_ns = 1 * ms;
+  event.bytes = bytes;
+  event.sequential = bytes;
+  event.file_size = size;
+  event.command = "reader";
+  return event;
+}
+
+Facts model_facts(bool mapped) {
+  Facts facts;
+  facts.format = Format::safetensors;
+  facts.detail = "safetensors header";
+  facts.path = "/m/model.safetensors";
+  facts.model = "/m/model.safetensors";
+  facts.file_size = size;
+  facts.model_bytes = size;
+  facts.mapped = mapped;
+  return facts;
+}
+
+std::vector<LoadChangeKind> kinds(const Detector::Changes& changes) {
+  std::vector<LoadChangeKind> found;
+  for (const auto& change : changes) found.push_back(change.kind);
+  return found;
+}
+
+using Kinds = std::vector<LoadChangeKind>;
+using Kind = LoadChangeKind;
+
+/// A reader that maps a model file and has begun to read it: load 1.
+Detector loading_detector(const Reader& reader) {
+  Detector detector({2000});
+  detector.on_event(event_at(reader, Evidence::mapping, 1 * ms, 0));
+  detector.on_facts(reader, model_facts(true), 3 * ms);
+  detector.on_event(event_at(reader, Evidence::read_miss, 4 * ms, mib));
+  return detector;
+}
+
+}  // namespace
+
+TEST_CASE("a mapped model file is a load at its first miss, not before") {
+  const Reader reader = reader_of(10);
+  Detector detector({2000});
+  CHECK(kinds(detector.on_event(event_at(reader, Evidence::mapping, 1 * ms, 0))) ==
+        Kinds{Kind::suspected});
+  CHECK(kinds(detector.on_facts(reader, model_facts(true), 3 * ms)) == Kinds{Kind::recognised});
+  CHECK_FALSE(detector.next_deadline_ns());
+  const auto changes = detector.on_event(event_at(reader, Evidence::read_miss, 4 * ms, mib));
+  REQUIRE(kinds(changes) == Kinds{Kind::started});
+  CHECK(changes[0].load == 1);
+  CHECK(detector.load(1)->total_bytes == size);
+  CHECK(detector.load(1)->loaded_bytes == mib);
+}
+
+TEST_CASE("facts taken before the mapping exists are asked for again, a bounded number of times") {
+  const Reader reader = reader_of(10);
+  Detector detector({2000});
+  detector.on_event(event_at(reader, Evidence::mapping, 1 * ms, 0));
+  CHECK(kinds(detector.on_facts(reader, model_facts(false), 2 * ms)) ==
+        Kinds{Kind::recognised, Kind::look_again});
+  CHECK(kinds(detector.on_facts(reader, model_facts(false), 3 * ms)) == Kinds{Kind::look_again});
+  CHECK(kinds(detector.on_facts(reader, model_facts(false), 4 * ms)) == Kinds{Kind::look_again});
+  CHECK(detector.on_facts(reader, model_facts(false), 5 * ms).empty());
+}
+
+TEST_CASE("an unknown format and a failed inspection are rejected with the reason") {
+  Detector detector({2000});
+  detector.on_event(event_at(reader_of(1), Evidence::read_miss, 1 * ms, mib));
+  Facts unknown;
+  unknown.detail = "starts with 7f454c46";
+  auto changes = detector.on_facts(reader_of(1), unknown, 2 * ms);
+  REQUIRE(kinds(changes) == Kinds{Kind::rejected});
+  CHECK(changes[0].reason == "not a model file: starts with 7f454c46");
+  CHECK_FALSE(detector.watches(reader_of(1)));
+  CHECK(detector.on_event(event_at(reader_of(1), Evidence::read_miss, 3 * ms, 9 * mib)).empty());
+
+  detector.on_event(event_at(reader_of(2), Evidence::read_miss, 1 * ms, mib));
+  changes = detector.on_facts(reader_of(2), Error{ErrorCode::timeout, "no answer", {}, 0}, 2 * ms);
+  REQUIRE(kinds(changes) == Kinds{Kind::rejected});
+  CHECK(changes[0].reason == "could not be inspected: no answer");
+}
+
+TEST_CASE("a reader without a mapping becomes a load when its memory grows by half its reads") {
+  const Reader reader = reader_of(10);
+  Detector detector({2000});
+  detector.on_event(event_at(reader, Evidence::read_miss, 1 * ms, mib));
+  detector.on_facts(reader, model_facts(false), 2 * ms);
+  REQUIRE(detector.wants_memory(reader));
+  detector.on_memory(reader, 10 * mib, 2 * ms);
+  CHECK_FALSE(detector.wants_memory(reader));
+  detector.on_event(event_at(reader, Evidence::read_miss, 50 * ms, 65 * mib));
+  REQUIRE(detector.wants_memory(reader));
+
+  SECTION("it keeps what it reads") {
+    CHECK(kinds(detector.on_memory(reader, 43 * mib, 51 * ms)) == Kinds{Kind::started});
+  }
+  SECTION("it reads and drops: sha256sum, cp") {
+    CHECK(detector.on_memory(reader, 41 * mib, 51 * ms).empty());
+    const auto changes = detector.on_process_gone(reader.process, 60 * ms);
+    REQUIRE(kinds(changes) == Kinds{Kind::rejected});
+    CHECK(changes[0].reason == "ended without keeping what it read");
+  }
+  SECTION("it pauses after the header: not helped meanwhile, watched on") {
+    REQUIRE(detector.next_deadline_ns() == 2050 * ms);
+    CHECK(kinds(detector.on_timer(2050 * ms)) == Kinds{Kind::dormant});
+    CHECK_FALSE(detector.next_deadline_ns());
+    CHECK(kinds(detector.on_event(event_at(reader, Evidence::read_miss, 9000 * ms, 73 * mib))) ==
+          Kinds{Kind::recognised});
+  }
+}
+
+TEST_CASE("a load finishes when all bytes are in, also those that no event told of") {
+  const Reader reader = reader_of(10);
+  Detector detector = loading_detector(reader);
+  CHECK(kinds(detector.on_event(event_at(reader, Evidence::read_miss, 500 * ms, 505 * mib))) ==
+        Kinds{Kind::progress});
+  // Less than a step is missing: looked at soon, and only once.
+  CHECK(detector.next_deadline_ns() == 550 * ms);
+  SECTION("the count was ahead of the events") {
+    CHECK(kinds(detector.on_bytes(reader, size, 550 * ms)) == Kinds{Kind::progress});
+    CHECK(kinds(detector.on_timer(550 * ms)) == Kinds{Kind::finished});
+    CHECK_FALSE(detector.next_deadline_ns());
+  }
+  SECTION("it was not") {
+    CHECK(detector.on_timer(550 * ms).empty());
+    CHECK(detector.next_deadline_ns() == 2500 * ms);
+    CHECK(kinds(detector.on_timer(2500 * ms)) == Kinds{Kind::finished});
+  }
+}
+
+TEST_CASE("a load that stops early is abandoned, and begins again when it reads on") {
+  const Reader reader = reader_of(10);
+  Detector detector = loading_detector(reader);
+  CHECK(detector.on_timer(2003 * ms).empty());
+  CHECK(kinds(detector.on_timer(2004 * ms)) == Kinds{Kind::abandoned});
+  const auto changes =
+      detector.on_event(event_at(reader, Evidence::read_miss, 60000 * ms, 9 * mib));
+  CHECK(kinds(changes) == Kinds{Kind::recognised, Kind::started});
+}
+
+TEST_CASE("the end of the last process ends the load") {
+  const Reader reader = reader_of(10);
+  Detector detector = loading_detector(reader);
+  SECTION("half way: abandoned") {
+    detector.on_event(event_at(reader, Evidence::read_miss, 100 * ms, 200 * mib));
+    const auto changes = detector.on_process_gone(reader.process, 101 * ms);
+    REQUIRE(kinds(changes) == Kinds{Kind::abandoned});
+    REQUIRE(detector.load(1) != nullptr);
+    CHECK(detector.load(1)->loaded_bytes == 200 * mib);
+  }
+  SECTION("all but the last step: finished") {
+    detector.on_event(event_at(reader, Evidence::read_miss, 100 * ms, 505 * mib));
+    CHECK(kinds(detector.on_process_gone(reader.process, 101 * ms)) == Kinds{Kind::finished});
+  }
+  CHECK_FALSE(detector.knows(reader.process));
+}
+
+TEST_CASE("processes and shards of one model are one load") {
+  const Reader first = reader_of(10, 7);
+  Detector detector = loading_detector(first);
+
+  // Another rank maps the same file: its pages are cached by the first, it has no misses.
+  const Reader rank = reader_of(11, 7);
+  detector.on_event(event_at(rank, Evidence::mapping, 10 * ms, 0));
+  auto changes = detector.on_facts(rank, model_facts(true), 11 * ms);
+  REQUIRE(kinds(changes) == Kinds{Kind::recognised, Kind::joined});
+  CHECK(changes[1].load == 1);
+  CHECK(detector.load(1)->total_bytes == size);
+
+  // The next shard, opened by the first process.
+  const Reader shard = reader_of(10, 8);
+  Facts facts = model_facts(true);
+  facts.path = "/m/model-00002-of-00002.safetensors";
+  facts.model_bytes = 2 * size;
+  facts.shards = 2;
+  detector.on_event(event_at(shard, Evidence::mapping, 20 * ms, 0));
+  changes = detector.on_facts(shard, facts, 21 * ms);
+  REQUIRE(kinds(changes) == Kinds{Kind::recognised, Kind::joined});
+  CHECK(detector.load(1)->total_bytes == 2 * size);
+  CHECK(detector.load(1)->processes.size() == 2);
+
+  // Both ranks' misses of one file never count for more than the file.
+  detector.on_event(event_at(first, Evidence::read_miss, 30 * ms, 400 * mib));
+  detector.on_event(event_at(rank, Evidence::read_miss, 31 * ms, 300 * mib));
+  CHECK(detector.load(1)->loaded_bytes == size);
+}
+
+TEST_CASE("what was cached before counts as loaded") {
+  const Reader reader = reader_of(10);
+  Detector detector({2000});
+  detector.on_event(event_at(reader, Evidence::mapping, 1 * ms, 0));
+  Facts facts = model_facts(true);
+  facts.resident_bytes = 256 * mib;
+  detector.on_facts(reader, facts, 3 * ms);
+  detector.on_event(event_at(reader, Evidence::read_miss, 4 * ms, 16 * mib));
+  CHECK(detector.load(1)->loaded_bytes == 272 * mib);
+}
+
+TEST_CASE("a cancelled load is not taken up again") {
+  const Reader reader = reader_of(10);
+  Detector detector = loading_detector(reader);
+  CHECK(kinds(detector.cancel(1, 5 * ms)) == Kinds{Kind::abandoned});
+  CHECK(detector.cancel(1, 6 * ms).empty());
+  CHECK(detector.on_event(event_at(reader, Evidence::read_miss, 7 * ms, 20 * mib)).empty());
+}
+
+TEST_CASE("ten thousand readers do not make it grow without bound") {
+  Detector detector({2000});
+  size_t suspected = 0;
+  for (pid_t pid = 1; pid <= 10000; ++pid) {
+    suspected += detector.on_event(event_at(reader_of(pid), Evidence::mapping, 1 * ms, 0)).size();
+  }
+  CHECK(suspected == Detector::max_suspects);
+  // Rejected ones make room.
+  detector.on_facts(reader_of(5), Facts{}, 2 * ms);
+  CHECK(detector.on_event(event_at(reader_of(20000), Evidence::mapping, 3 * ms, 0)).size() == 1);
+}
