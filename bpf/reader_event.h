@@ -42,6 +42,7 @@ struct tuneshift_reader_counts {
   __u64 sequential;
   __u64 next_offset;  // where the last miss ended
   __u64 next_event;   // bytes at which the next event is due
+  __u64 mapping_ns;   // when the last mapping was told of, 0 when never
 };
 
 // Settings, written by user space before attaching (map "settings", one element).
@@ -50,7 +51,9 @@ struct tuneshift_settings {
   __u64 selftest_inode;  // counted even when the daemon itself reads it
   __u64 direct_end_io;   // address of iomap_dio_bio_end_io, 0 when hidden
   __u32 selftest_device;
-  __u32 own_pid;  // the daemon: never counted
+  __u32 own_pid;     // the daemon: it and its children are never counted
+  __u32 page_shift;  // log2 of the page size
+  __u32 padding;
 };
 
 // User space's word on a reader (map "verdicts"): present means quiet, no more events.

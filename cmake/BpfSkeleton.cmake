@@ -22,7 +22,7 @@ function(tuneshift_bpf_skeleton name)
   set(skeleton ${CMAKE_CURRENT_BINARY_DIR}/${name}.skel.h)
   add_custom_command(
     OUTPUT ${object}
-    COMMAND ${CLANG} -g -O2 -Wall -Wextra -Werror -target bpf -D__TARGET_ARCH_${bpf_target_arch}
+    COMMAND ${CLANG} -g -O2 -Wall -Wextra -Wno-unused-parameter -Werror -target bpf -mcpu=v3 -D__TARGET_ARCH_${bpf_target_arch}
             -I${CMAKE_CURRENT_SOURCE_DIR} -I/usr/include/${CMAKE_LIBRARY_ARCHITECTURE}
             -MD -MF ${object}.d -c ${source} -o ${object}
     COMMAND ${LLVM_STRIP} -g ${object}

@@ -27,6 +27,7 @@ struct SignalState {
 struct ProbeSettings {
   uint64_t size_floor_bytes = 0;
   std::string selftest_directory;  ///< on a file system with a block device, if there is one
+  std::string kernel_root = "/";   ///< where proc/kallsyms is; another directory in tests
 };
 
 /// Buckets of log2 µs since start: element i counts [2^i, 2^(i+1)).
@@ -66,6 +67,9 @@ class Probes {
 
   /// Bytes missed so far, also between two events; 0 for an unknown reader.
   [[nodiscard]] uint64_t bytes_seen(const Reader& reader) const;
+
+  /// Events that were lost because the ring buffer was full.
+  [[nodiscard]] uint64_t dropped_events() const;
 
   /// Empty vectors when the signal is absent or the device had no request yet.
   [[nodiscard]] LatencyHistogram latency(uint32_t device_major, uint32_t device_minor) const;

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// Counting one reader of one file, in the context of the reading task: what the reads, cache_fills
+// and mappings programs have in common.
+#pragma once
+
+#include "kernel_types.h"
+// kernel_types.h goes first: the helpers below need its types.
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+#include "shared_maps.h"
+
+// What the programs need to know about a file before anything is stored for it.
+struct file_facts {
+  struct tuneshift_reader_key key;  // the process half is filled in by find_reader()
+  __u64 size;
+  bool has_block_device;
+};
+
+static __always_inline const struct tuneshift_settings* get_settings(void) {
+  __u32 zero = 0;
+  return bpf_map_lookup_elem(&settings, &zero);
+}
+
+// False for what is never counted: not a regular file, or one below the floor.
+static __always_inline bool describe_file(struct inode* inode, const struct tuneshift_settings* set,
+                                          struct file_facts* file) {
+  if ((BPF_CORE_READ(inode, i_mode) & S_IFMT) != S_IFREG) return false;
+  file->size = BPF_CORE_READ(inode, i_size);
+  if (file->size < set->size_floor) return false;
+  struct super_block* super = BPF_CORE_READ(inode, i_sb);
+  file->key.inode = BPF_CORE_READ(inode, i_ino);
+  file->key.device = BPF_CORE_READ(super, s_dev);
+  file->has_block_device = BPF_CORE_READ(super, s_bdev) != NULL;
+  return true;
+}
+
+// Puts the current process into the key. False for kernel threads, and for the daemon and its own
+// children (the inspector reads the very files that are watched) unless it is the self-test.
+static __always_inline bool describe_process(const struct tuneshift_settings* set,
+                                             struct file_facts* file) {
+  struct task_struct* task = bpf_get_current_task_btf();
+  if (task->flags & PF_KTHREAD) return false;
+  struct task_struct* leader = task->group_leader;
+  __u32 pid = task->tgid;
+  if (pid == set->own_pid) {
+    if (file->key.inode != set->selftest_inode || file->key.device != set->selftest_device)
+      return false;
+  } else if ((__u32)leader->real_parent->tgid == set->own_pid) {
+    return false;
+  }
+  file->key.pid = pid;
+  file->key.start_ns = leader->start_boottime;
+  return true;
+}
+
+static __always_inline struct tuneshift_reader_counts* find_reader(
+    const struct tuneshift_reader_key* key, __u64 now_ns) {
+  struct tuneshift_reader_counts* counts = bpf_map_lookup_elem(&readers, key);
+  if (counts) return counts;
+  struct tuneshift_reader_counts fresh = {.first_ns = now_ns};
+  bpf_map_update_elem(&readers, key, &fresh, BPF_NOEXIST);
+  return bpf_map_lookup_elem(&readers, key);
+}
+
+static __always_inline void count_dropped(void) {
+  __u32 zero = 0;
+  __u64* count = bpf_map_lookup_elem(&dropped, &zero);
+  if (count) __sync_fetch_and_add(count, 1);
+}
+
+static __always_inline void emit_event(const struct file_facts* file,
+                                       const struct tuneshift_reader_counts* counts, __u64 now_ns,
+                                       enum tuneshift_evidence evidence) {
+  if (bpf_map_lookup_elem(&verdicts, &file->key)) return;
+  struct tuneshift_reader_event* event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
+  if (!event) {
+    count_dropped();
+    return;
+  }
+  __builtin_memset(event, 0, sizeof(*event));
+  event->key = file->key;
+  event->time_ns = now_ns;
+  event->first_ns = counts->first_ns;
+  event->bytes = counts->bytes;
+  event->sequential = counts->sequential;
+  event->file_size = file->size;
+  event->evidence = evidence;
+  event->has_block_device = file->has_block_device;
+  struct task_struct* task = bpf_get_current_task_btf();
+  BPF_CORE_READ_STR_INTO(&event->command, task, group_leader, comm);
+  bpf_ringbuf_submit(event, 0);
+}
+
+// Adds a miss; emits an event on the first one and then once a step. Threads of one reader run this
+// at once: bytes are exact, and whoever moves next_event emits.
+static __always_inline void count_miss(const struct file_facts* file, __u64 offset, __u64 bytes,
+                                       enum tuneshift_evidence evidence) {
+  __u64 now_ns = bpf_ktime_get_ns();
+  struct tuneshift_reader_counts* counts = find_reader(&file->key, now_ns);
+  if (!counts) return;
+  __u64 total = __sync_fetch_and_add(&counts->bytes, bytes) + bytes;
+  if (counts->next_offset == offset) __sync_fetch_and_add(&counts->sequential, bytes);
+  counts->next_offset = offset + bytes;
+  __u64 due = counts->next_event;
+  if (total < due) return;
+  if (__sync_val_compare_and_swap(&counts->next_event, due, total + TUNESHIFT_STEP_BYTES) != due)
+    return;
+  emit_event(file, counts, now_ns, evidence);
+}

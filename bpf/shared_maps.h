@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// The maps that the reader probes share. User space creates them once, from shared_maps.bpf.c, and
+// gives them to every other object (bpf_map__reuse_fd) before it is loaded.
+#pragma once
+
+#include <linux/bpf.h>
+
+#include <bpf/bpf_helpers.h>
+
+#include "reader_event.h"
+
+#define TUNESHIFT_EVENTS_BYTES (256 << 10)
+#define TUNESHIFT_READERS 8192
+
+struct {
+  __uint(type, BPF_MAP_TYPE_RINGBUF);
+  __uint(max_entries, TUNESHIFT_EVENTS_BYTES);
+} events SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_LRU_HASH);
+  __uint(max_entries, TUNESHIFT_READERS);
+  __type(key, struct tuneshift_reader_key);
+  __type(value, struct tuneshift_reader_counts);
+} readers SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_LRU_HASH);
+  __uint(max_entries, TUNESHIFT_READERS);
+  __type(key, struct tuneshift_reader_key);
+  __type(value, tuneshift_verdict);
+} verdicts SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, struct tuneshift_settings);
+} settings SEC(".maps");
+
+// Records that found the ring buffer full.
+struct {
+  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, __u64);
+} dropped SEC(".maps");

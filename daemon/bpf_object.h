@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "daemon/owned_fd.h"
+#include "libtune/result.h"
+
+namespace tuneshift {
+
+/// Descriptors by map name.
+using BpfMaps = std::map<std::string, OwnedFd, std::less<>>;
+
+/// What stays of a loaded object: descriptors. libbpf's own memory is given back.
+struct BpfObject {
+  std::vector<OwnedFd> programs;
+  BpfMaps maps;
+};
+
+/// Loads a compiled object; a map whose name is in `shared` is that map, not a new one. The error's
+/// message is one line that a person understands ("not permitted: …", "no BTF: …").
+Result<BpfObject> load_bpf_object(const char* name, std::span<const char> image,
+                                  const BpfMaps& shared);
+
+/// Starts a loaded BTF tracepoint program; closing the descriptor stops it.
+Result<OwnedFd> attach_bpf_program(const OwnedFd& program);
+
+/// Which of these tracepoints the running kernel lacks; an error when it has no BTF.
+Result<std::vector<std::string>> missing_tracepoints(const std::vector<std::string>& names);
+
+}  // namespace tuneshift

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "daemon/kernel_symbols.h"
+
+#include <fcntl.h>
+
+#include <cerrno>
+#include <charconv>
+#include <cstdio>
+#include <memory>
+
+#include "daemon/owned_fd.h"
+
+namespace tuneshift {
+
+namespace {
+
+constexpr char list_path[] = "proc/kallsyms";
+
+// "ffffffff81234560 T name" or "ffffffff81234560 t name\t[module]".
+bool names(std::string_view line, std::string_view symbol) {
+  const size_t kind = line.find(' ');
+  if (kind == std::string_view::npos || line.size() < kind + 3) return false;
+  const std::string_view name = line.substr(kind + 3);
+  return name.substr(0, name.find_first_of("\t\n")) == symbol;
+}
+
+}  // namespace
+
+Result<uint64_t> kernel_symbol_address(const std::string& root, std::string_view symbol) {
+  const OwnedFd root_fd(open(root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!root_fd) return errno_error(errno, "open", root);
+  OwnedFd fd(openat(root_fd.get(), list_path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  if (!fd) return errno_error(errno, "open", list_path);
+  std::unique_ptr<FILE, int (*)(FILE*)> list(fdopen(fd.get(), "re"), fclose);
+  if (!list) return errno_error(errno, "fdopen", list_path);
+  static_cast<void>(fd.release());  // the stream closes it
+
+  char line[512];
+  while (fgets(line, sizeof line, list.get()) != nullptr) {
+    if (!names(line, symbol)) continue;
+    uint64_t address = 0;
+    std::from_chars(line, line + sizeof line, address, 16);
+    if (address == 0)
+      return Error{ErrorCode::permission, "the kernel hides the addresses of its symbols",
+                   list_path, 0};
+    return address;
+  }
+  return Error{ErrorCode::not_found, "the kernel has no " + std::string(symbol), list_path, 0};
+}
+
+}  // namespace tuneshift

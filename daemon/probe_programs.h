@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <bpf/libbpf.h>
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "daemon/bpf_object.h"
+#include "daemon/owned_fd.h"
+#include "daemon/probes.h"
+#include "daemon/reader_maps.h"
+
+namespace tuneshift {
+
+class SelfTestFile;
+
+struct FreeRing {
+  void operator()(ring_buffer* ring) const { ring_buffer__free(ring); }
+};
+
+/// Everything Probes owns in the kernel.
+struct Probes::Programs {
+  struct Signal {
+    BpfObject object;
+    std::vector<OwnedFd> links;  ///< empty while detached
+  };
+
+  Programs(const ProbeSettings& wanted, Handler events_handler);
+
+  /// Attaches all programs of a loaded signal, or tells why not in its state.
+  void attach(const std::string& name);
+  [[nodiscard]] bool attached(const std::string& name) const;
+  void set_state(const std::string& name, Tier tier, const std::string& why);
+  /// Reads the known file in each way and judges what was seen; in self_test.cpp.
+  void self_test();
+  [[nodiscard]] int latencies_fd() const;
+  /// libbpf's callback for one record.
+  static int on_record(void* context, void* data, size_t size);
+
+  ProbeSettings settings;
+  Handler handler;
+  std::optional<ReaderMaps> maps;
+  std::unique_ptr<ring_buffer, FreeRing> ring;
+  std::map<std::string, Signal> loaded;
+  std::map<std::string, SignalState> states;
+  uint64_t direct_end_io = 0;      ///< address of iomap_dio_bio_end_io
+  std::string direct_unknown;      ///< why there is none: direct reads are not seen
+  std::optional<Event> own_event;  ///< of the self-test: the last one about this process
+
+ private:
+  void find_direct_end_io();
+  void create_maps();
+  void load_signals();
+  Status write_settings(const FileId& selftest_file);
+  void test_reads(SelfTestFile& file);
+  void test_mappings(SelfTestFile& file);
+  [[nodiscard]] uint64_t take_bytes_seen();
+};
+
+}  // namespace tuneshift

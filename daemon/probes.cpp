@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "daemon/probes.h"
+
+#include <malloc.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <bit>
+
+#include "daemon/bpf_images.h"
+#include "daemon/kernel_symbols.h"
+#include "daemon/latency_map.h"
+#include "daemon/probe_programs.h"
+
+namespace tuneshift {
+
+namespace {
+
+const char cache_fills[] = "cache_fills";
+const char cache_fills_idle[] = "loaded; attached while a file system without a disk is mounted";
+
+struct Source {
+  const char* signal;
+  std::span<const char> image;
+  std::vector<std::string> tracepoints;
+  bool needs_maps;
+};
+
+std::vector<Source> sources() {
+  return {
+      {"reads", reads_image(), {"block_bio_queue"}, true},
+      {cache_fills, cache_fills_image(), {"mm_filemap_add_to_page_cache"}, true},
+      {"mappings", mappings_image(), {"vm_unmapped_area"}, true},
+      {"latency", latency_image(), {"block_rq_issue", "block_rq_complete"}, false},
+  };
+}
+
+}  // namespace
+
+const char* to_string(Tier tier) {
+  switch (tier) {
+    case Tier::ok:
+      return "ok";
+    case Tier::fallback:
+      return "fallback";
+    case Tier::absent:
+      break;
+  }
+  return "absent";
+}
+
+Probes::Programs::Programs(const ProbeSettings& wanted, Handler events_handler)
+    : settings(wanted), handler(std::move(events_handler)) {
+  find_direct_end_io();
+  create_maps();
+  load_signals();
+  for (const char* name : {"reads", "mappings", "latency"}) attach(name);
+  // libbpf parsed the kernel's types: some megabytes that are never needed again.
+  malloc_trim(0);
+}
+
+int Probes::Programs::on_record(void* context, void* data, size_t size) {
+  auto* programs = static_cast<Programs*>(context);
+  if (size < sizeof(tuneshift_reader_event)) return 0;
+  const Event event = to_event(*static_cast<const tuneshift_reader_event*>(data));
+  // Of its own reads the programs tell this process only during the self-test.
+  if (event.reader.process.pid == getpid())
+    programs->own_event = event;
+  else
+    programs->handler(event);
+  return 0;
+}
+
+void Probes::Programs::set_state(const std::string& name, Tier tier, const std::string& why) {
+  states[name] = {tier, why};
+}
+
+void Probes::Programs::find_direct_end_io() {
+  const Result<uint64_t> address =
+      kernel_symbol_address(settings.kernel_root, "iomap_dio_bio_end_io");
+  if (address.ok())
+    direct_end_io = address.value();
+  else
+    direct_unknown = address.error().message;
+}
+
+void Probes::Programs::create_maps() {
+  Result<ReaderMaps> created = ReaderMaps::create();
+  Status status = created.ok() ? Status() : Status(created.error());
+  if (created.ok()) {
+    maps.emplace(std::move(created).value());
+    status = write_settings({});
+  }
+  if (status.ok()) {
+    ring.reset(ring_buffer__new(maps->events_fd(), on_record, this, nullptr));
+    if (!ring) status = errno_error(errno, "the ring buffer");
+  }
+  if (status.ok()) return;
+  maps.reset();
+  for (const Source& source : sources())
+    if (source.needs_maps) set_state(source.signal, Tier::absent, status.error().message);
+}
+
+Status Probes::Programs::write_settings(const FileId& selftest_file) {
+  tuneshift_settings values{};
+  values.size_floor = settings.size_floor_bytes;
+  values.selftest_inode = selftest_file.inode;
+  values.selftest_device = selftest_file.device_major << 20 | selftest_file.device_minor;
+  values.direct_end_io = direct_end_io;
+  values.own_pid = static_cast<uint32_t>(getpid());
+  values.page_shift =
+      static_cast<uint32_t>(std::countr_zero(static_cast<unsigned long>(sysconf(_SC_PAGESIZE))));
+  return maps->write(values);
+}
+
+void Probes::Programs::load_signals() {
+  const std::vector<Source> all = sources();
+  std::vector<std::string> tracepoints;
+  for (const Source& source : all)
+    tracepoints.insert(tracepoints.end(), source.tracepoints.begin(), source.tracepoints.end());
+  const auto missing = missing_tracepoints(tracepoints);
+  const BpfMaps none;
+
+  for (const Source& source : all) {
+    if (source.needs_maps && !maps) continue;
+    if (!missing.ok()) {
+      set_state(source.signal, Tier::absent, missing.error().message);
+      continue;
+    }
+    const auto lacks = std::find_first_of(missing.value().begin(), missing.value().end(),
+                                          source.tracepoints.begin(), source.tracepoints.end());
+    if (lacks != missing.value().end()) {
+      set_state(source.signal, Tier::absent, "this kernel has no tracepoint " + *lacks);
+      continue;
+    }
+    Result<BpfObject> object =
+        load_bpf_object(source.signal, source.image, source.needs_maps ? maps->all() : none);
+    if (!object.ok()) {
+      set_state(source.signal, Tier::absent, object.error().message);
+      continue;
+    }
+    loaded[source.signal].object = std::move(object).value();
+    set_state(source.signal, Tier::ok, cache_fills_idle);
+  }
+}
+
+void Probes::Programs::attach(const std::string& name) {
+  const auto found = loaded.find(name);
+  if (found == loaded.end() || attached(name)) return;
+  Signal& signal = found->second;
+  for (const OwnedFd& program : signal.object.programs) {
+    Result<OwnedFd> link = attach_bpf_program(program);
+    if (!link.ok()) {
+      signal.links.clear();
+      set_state(name, Tier::absent, link.error().message);
+      return;
+    }
+    signal.links.push_back(std::move(link).value());
+  }
+  set_state(name, Tier::ok, "attached, not tested");
+}
+
+bool Probes::Programs::attached(const std::string& name) const {
+  const auto found = loaded.find(name);
+  return found != loaded.end() && !found->second.links.empty();
+}
+
+int Probes::Programs::latencies_fd() const {
+  const auto found = loaded.find("latency");
+  if (found == loaded.end()) return -1;
+  const auto map = found->second.object.maps.find("latencies");
+  return map == found->second.object.maps.end() ? -1 : map->second.get();
+}
+
+Probes::Probes(const ProbeSettings& settings, Handler handler)
+    : programs_(std::make_unique<Programs>(settings, std::move(handler))) {}
+
+Probes::~Probes() = default;
+
+void Probes::self_test() {
+  programs_->self_test();
+}
+
+int Probes::poll_fd() const {
+  return programs_->ring ? ring_buffer__epoll_fd(programs_->ring.get()) : -1;
+}
+
+void Probes::dispatch() {
+  if (programs_->ring) ring_buffer__consume(programs_->ring.get());
+}
+
+void Probes::watch_cache_fills(bool on) {
+  const auto found = programs_->loaded.find(cache_fills);
+  if (found == programs_->loaded.end() || on == programs_->attached(cache_fills)) return;
+  if (on) {
+    programs_->attach(cache_fills);
+    if (programs_->attached(cache_fills))
+      programs_->set_state(cache_fills, Tier::ok,
+                           "attached, not tested: the self-test's file has a disk");
+  } else {
+    found->second.links.clear();
+    programs_->set_state(cache_fills, Tier::ok, cache_fills_idle);
+  }
+}
+
+void Probes::silence(const Reader& reader) {
+  if (programs_->maps) programs_->maps->silence(reader);
+}
+
+uint64_t Probes::bytes_seen(const Reader& reader) const {
+  if (!programs_->maps) return 0;
+  const auto counts = programs_->maps->counts(reader);
+  return counts ? counts->bytes : 0;
+}
+
+uint64_t Probes::dropped_events() const {
+  return programs_->maps ? programs_->maps->dropped() : 0;
+}
+
+LatencyHistogram Probes::latency(uint32_t device_major, uint32_t device_minor) const {
+  if (!programs_->attached("latency")) return {};
+  const int map = programs_->latencies_fd();
+  return {read_latency(map, device_major, device_minor, false),
+          read_latency(map, device_major, device_minor, true)};
+}
+
+const std::map<std::string, SignalState>& Probes::signals() const {
+  return programs_->states;
+}
+
+}  // namespace tuneshift

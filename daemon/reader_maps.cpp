@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "daemon/reader_maps.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include <algorithm>
+#include <cstring>
+#include <numeric>
+#include <vector>
+
+#include "daemon/bpf_images.h"
+
+namespace tuneshift {
+
+namespace {
+
+constexpr unsigned minor_bits = 20;
+constexpr uint32_t minor_mask = (1U << minor_bits) - 1;
+
+tuneshift_reader_key key_of(const Reader& reader) {
+  tuneshift_reader_key key{};
+  key.start_ns = reader.process.start_ns;
+  key.inode = reader.file.inode;
+  key.pid = static_cast<uint32_t>(reader.process.pid);
+  key.device = reader.file.device_major << minor_bits | reader.file.device_minor;
+  return key;
+}
+
+Evidence evidence_of(uint8_t evidence) {
+  switch (evidence) {
+    case TUNESHIFT_MAPPING:
+      return Evidence::mapping;
+    case TUNESHIFT_READ_MISS:
+      return Evidence::read_miss;
+    case TUNESHIFT_DIRECT_READ:
+      return Evidence::direct_read;
+    default:
+      return Evidence::cache_fill;
+  }
+}
+
+}  // namespace
+
+Event to_event(const tuneshift_reader_event& record) {
+  Event event;
+  event.reader.process.pid = static_cast<pid_t>(record.key.pid);
+  event.reader.process.start_ns = record.key.start_ns;
+  event.reader.file.device_major = record.key.device >> minor_bits;
+  event.reader.file.device_minor = record.key.device & minor_mask;
+  event.reader.file.inode = record.key.inode;
+  event.evidence = evidence_of(record.evidence);
+  event.time_ns = record.time_ns;
+  event.first_ns = record.first_ns;
+  event.bytes = record.bytes;
+  event.file_size = record.file_size;
+  event.sequential = record.sequential;
+  event.has_block_device = record.has_block_device != 0;
+  event.command.assign(record.command, strnlen(record.command, sizeof record.command));
+  return event;
+}
+
+Result<ReaderMaps> ReaderMaps::create() {
+  Result<BpfObject> object = load_bpf_object("shared_maps", shared_maps_image(), {});
+  if (!object.ok()) return object.error();
+  return ReaderMaps(std::move(object.value().maps));
+}
+
+int ReaderMaps::fd(std::string_view name) const {
+  const auto found = maps_.find(name);
+  return found == maps_.end() ? -1 : found->second.get();
+}
+
+Status ReaderMaps::write(const tuneshift_settings& settings) {
+  const uint32_t zero = 0;
+  const int error = bpf_map_update_elem(fd("settings"), &zero, &settings, BPF_ANY);
+  if (error != 0) return errno_error(-error, "writing the probes' settings");
+  return {};
+}
+
+std::optional<tuneshift_reader_counts> ReaderMaps::counts(const Reader& reader) const {
+  const tuneshift_reader_key key = key_of(reader);
+  tuneshift_reader_counts counts{};
+  if (bpf_map_lookup_elem(fd("readers"), &key, &counts) != 0) return std::nullopt;
+  return counts;
+}
+
+void ReaderMaps::forget(const Reader& reader) {
+  const tuneshift_reader_key key = key_of(reader);
+  bpf_map_delete_elem(fd("readers"), &key);
+}
+
+void ReaderMaps::silence(const Reader& reader) {
+  const tuneshift_reader_key key = key_of(reader);
+  const tuneshift_verdict quiet = 1;
+  bpf_map_update_elem(fd("verdicts"), &key, &quiet, BPF_ANY);
+}
+
+uint64_t ReaderMaps::dropped() const {
+  const int cpus = libbpf_num_possible_cpus();
+  if (cpus <= 0) return 0;
+  std::vector<uint64_t> counts(static_cast<size_t>(cpus));
+  const uint32_t zero = 0;
+  if (bpf_map_lookup_elem(fd("dropped"), &zero, counts.data()) != 0) return 0;
+  return std::accumulate(counts.begin(), counts.end(), uint64_t{0});
+}
+
+}  // namespace tuneshift
