@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "tests/bpf/cold_file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <stdexcept>
+#include <vector>
+
+#include "daemon/owned_fd.h"
+
+namespace tuneshift::test {
+
+namespace {
+
+constexpr size_t chunk = 1 << 20;
+
+void require(bool condition, const std::string& what) {
+  if (!condition) throw std::runtime_error(what);
+}
+
+}  // namespace
+
+ScratchDirectory::ScratchDirectory() : path_("/var/tmp/tuneshift-bpf.XXXXXX") {
+  require(mkdtemp(path_.data()) != nullptr, "mkdtemp " + path_);
+  require(file_id(path_).device_major != 0, "these tests need a disk under /var/tmp");
+}
+
+ScratchDirectory::~ScratchDirectory() {
+  std::error_code ignored;
+  std::filesystem::remove_all(path_, ignored);
+}
+
+ColdFile::ColdFile(const ScratchDirectory& directory, uint64_t size)
+    : path_(directory.path() + "/model"), size_(size) {
+  const OwnedFd fd(open(path_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  require(bool(fd), "creating " + path_);
+  const std::vector<char> data(chunk, 'm');
+  for (uint64_t offset = 0; offset < size; offset += chunk)
+    require(pwrite(fd.get(), data.data(), chunk, static_cast<off_t>(offset)) == chunk, "pwrite");
+  require(fsync(fd.get()) == 0, "fsync");
+  make_cold();
+}
+
+FileId ColdFile::id() const {
+  return file_id(path_);
+}
+
+void ColdFile::make_cold() const {
+  const OwnedFd fd(open(path_.c_str(), O_RDONLY | O_CLOEXEC));
+  require(fd && posix_fadvise(fd.get(), 0, 0, POSIX_FADV_DONTNEED) == 0, "posix_fadvise");
+}
+
+FileId file_id(const std::string& path) {
+  struct stat status {};
+  require(stat(path.c_str(), &status) == 0, "stat " + path);
+  return {major(status.st_dev), minor(status.st_dev), status.st_ino};
+}
+
+}  // namespace tuneshift::test

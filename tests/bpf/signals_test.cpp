@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// Tiers: what works, what doesn't, and whether that is told.
+#include <linux/capability.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <numeric>
+
+#include "daemon/kernel_symbols.h"
+#include "tests/bpf/read_ways.h"
+#include "tests/bpf/reader_process.h"
+#include "tests/bpf/watch.h"
+#include "tests/catch.h"
+
+using namespace tuneshift;
+using namespace tuneshift::test;
+
+namespace {
+
+bool drop_bpf_capabilities() {
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct data[2]{};
+  if (syscall(SYS_capget, &header, data) != 0) return false;
+  for (const unsigned capability : {CAP_BPF, CAP_SYS_ADMIN, CAP_PERFMON}) {
+    data[capability / 32].effective &= ~(1U << capability % 32);
+    data[capability / 32].permitted &= ~(1U << capability % 32);
+  }
+  return syscall(SYS_capset, &header, data) == 0;
+}
+
+uint64_t total(const std::vector<uint64_t>& counts) {
+  return std::accumulate(counts.begin(), counts.end(), uint64_t{0});
+}
+
+// The whole disk under a partition, as sysfs knows it.
+FileId disk_of(const FileId& file) {
+  const std::string link = "/sys/dev/block/" + std::to_string(file.device_major) + ":" +
+                           std::to_string(file.device_minor);
+  std::filesystem::path block = std::filesystem::canonical(link);
+  if (std::filesystem::exists(block / "partition")) block = block.parent_path();
+  FileId disk;
+  char colon = 0;
+  std::ifstream(block / "dev") >> disk.device_major >> colon >> disk.device_minor;
+  return disk;
+}
+
+}  // namespace
+
+TEST_CASE("the self-test finds every signal working and leaves nothing behind") {
+  const ScratchDirectory directory;
+  Watch watch(directory.path());
+  watch.probes().self_test();
+  for (const auto& [name, state] : watch.probes().signals()) {
+    CAPTURE(name, state.why);
+    CHECK(state.tier == Tier::ok);
+    if (name != "cache_fills") CHECK(state.why.substr(0, 6) == "tested");
+  }
+  CHECK(watch.probes().signals().size() == 4);
+  CHECK(watch.of(getpid()).empty());
+  CHECK(std::filesystem::is_empty(directory.path()));
+
+  const ColdFile file(directory, floor_bytes);
+  REQUIRE(run_reader([&] { return read_sequentially(file.path()); }));
+  CHECK_FALSE(watch.of(file.id()).empty());
+}
+
+TEST_CASE("where the self-test has no disk it says so") {
+  Watch watch("/dev/shm");
+  watch.probes().self_test();
+  CHECK(watch.probes().signals().at("reads").tier == Tier::ok);
+  CHECK(watch.probes().signals().at("reads").why ==
+        "attached, not tested: /dev/shm has no block device");
+}
+
+TEST_CASE("hidden kernel addresses cost direct reads alone") {
+  const ScratchDirectory root;
+  const ScratchDirectory directory;
+  std::filesystem::create_directory(root.path() + "/proc");
+  std::ofstream(root.path() + "/proc/kallsyms") << "0000000000000000 T iomap_dio_bio_end_io_other\n"
+                                                   "0000000000000000 T iomap_dio_bio_end_io\n";
+  const ColdFile file(directory, floor_bytes);
+  Probes probes({.size_floor_bytes = floor_bytes,
+                 .selftest_directory = directory.path(),
+                 .kernel_root = root.path()},
+                [](const Event&) {});
+  probes.self_test();
+  const SignalState& reads = probes.signals().at("reads");
+  CHECK(reads.tier == Tier::fallback);
+  CHECK(reads.why == "direct reads are not seen: the kernel hides the addresses of its symbols");
+}
+
+TEST_CASE("kernel symbols are found by their whole name") {
+  const ScratchDirectory root;
+  std::filesystem::create_directory(root.path() + "/proc");
+  std::ofstream(root.path() + "/proc/kallsyms") << "ffffffff81000010 T wanted_not\n"
+                                                   "ffffffffc0000020 t wanted\t[module]\n"
+                                                   "ffffffff81000030 T also\n";
+  CHECK(kernel_symbol_address(root.path(), "wanted").value() == 0xffffffffc0000020);
+  CHECK(kernel_symbol_address(root.path(), "also").value() == 0xffffffff81000030);
+  CHECK(kernel_symbol_address(root.path(), "ed").error().code == ErrorCode::not_found);
+}
+
+TEST_CASE("without permission every signal is absent and says why") {
+  REQUIRE(run_reader([] {
+    if (!drop_bpf_capabilities()) return false;
+    Probes probes({.size_floor_bytes = floor_bytes, .selftest_directory = "/var/tmp"},
+                  [](const Event&) {});
+    probes.self_test();
+    probes.dispatch();
+    probes.watch_cache_fills(true);
+    const Reader nobody;
+    probes.silence(nobody);
+    bool good = probes.poll_fd() == -1 && probes.bytes_seen(nobody) == 0 &&
+                probes.latency(1, 2).read.empty() && probes.signals().size() == 4;
+    for (const auto& [name, state] : probes.signals())
+      good = good && state.tier == Tier::absent &&
+             state.why == "not permitted: CAP_BPF and CAP_PERFMON";
+    return good;
+  }));
+}
+
+TEST_CASE("the latency of a disk's reads is counted") {
+  const ScratchDirectory directory;
+  const ColdFile file(directory, floor_bytes);
+  Watch watch(directory.path());
+  const FileId disk = disk_of(file.id());
+  const auto histogram = [&] {
+    return watch.probes().latency(disk.device_major, disk.device_minor);
+  };
+  const uint64_t before = total(histogram().read);
+  REQUIRE(run_reader([&] { return read_directly(file.path()); }));
+  const LatencyHistogram after = histogram();
+  // A request holds at most a few megabytes, and no disk answers in less than a microsecond.
+  CHECK(total(after.read) >= before + floor_bytes / (4 * mib));
+  CHECK(after.read.size() == 27);
+  CHECK(after.read[0] < total(after.read));
+  CHECK(watch.probes().latency(4095, 1).read.empty());
+}

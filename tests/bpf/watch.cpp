@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "tests/bpf/watch.h"
+
+#include <poll.h>
+
+#include <algorithm>
+#include <iterator>
+
+namespace tuneshift::test {
+
+namespace {
+
+constexpr int patience_ms = 60000;
+
+template <typename Predicate>
+std::vector<Event> matching(const std::vector<Event>& events, Predicate predicate) {
+  std::vector<Event> found;
+  std::copy_if(events.begin(), events.end(), std::back_inserter(found), predicate);
+  return found;
+}
+
+}  // namespace
+
+Watch::Watch(const std::string& selftest_directory)
+    : probes_({.size_floor_bytes = floor_bytes, .selftest_directory = selftest_directory},
+              [this](const Event& event) { events_.push_back(event); }) {}
+
+std::vector<Event> Watch::of(const FileId& file) {
+  probes_.dispatch();
+  return matching(events_, [&](const Event& event) { return event.reader.file == file; });
+}
+
+std::vector<Event> Watch::of(pid_t pid) {
+  probes_.dispatch();
+  return matching(events_, [&](const Event& event) { return event.reader.process.pid == pid; });
+}
+
+bool Watch::wait_for(const FileId& file) {
+  while (of(file).empty()) {
+    pollfd waiting{.fd = probes_.poll_fd(), .events = POLLIN, .revents = 0};
+    if (poll(&waiting, 1, patience_ms) != 1) return false;
+  }
+  return true;
+}
+
+}  // namespace tuneshift::test

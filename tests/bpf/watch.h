@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "daemon/probes.h"
+#include "tests/bpf/cold_file.h"
+
+namespace tuneshift::test {
+
+constexpr uint64_t mib = 1 << 20;
+constexpr uint64_t floor_bytes = 64 * mib;
+
+/// Probes with a small floor, and what they told. Other tests read files at the same time: ask for
+/// one file or one process.
+class Watch {
+ public:
+  explicit Watch(const std::string& selftest_directory);
+
+  [[nodiscard]] Probes& probes() { return probes_; }
+  /// All that waits now, of this file. Reads that returned have left all their events.
+  std::vector<Event> of(const FileId& file);
+  std::vector<Event> of(pid_t pid);
+  /// Waits in poll(2) until there is one of this file; false after a minute without.
+  bool wait_for(const FileId& file);
+
+ private:
+  std::vector<Event> events_;
+  Probes probes_;
+};
+
+}  // namespace tuneshift::test
