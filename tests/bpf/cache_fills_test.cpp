@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <fcntl.h>
+
+#include <vector>
+
+#include "tests/bpf/memory_file_system.h"
+#include "tests/bpf/read_ways.h"
+#include "tests/bpf/reader_process.h"
+#include "tests/bpf/watch.h"
+#include "tests/catch.h"
+
+using namespace tuneshift;
+using namespace tuneshift::test;
+
+namespace {
+
+bool append(const std::string& path, uint64_t bytes) {
+  const OwnedFd fd(open(path.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC));
+  const std::vector<char> data(mib, 'w');
+  for (uint64_t done = 0; done < bytes; done += mib)
+    if (write(fd.get(), data.data(), mib) != mib) return false;
+  return true;
+}
+
+}  // namespace
+
+TEST_CASE("without a block device the bytes added to the page cache are counted") {
+  const ScratchDirectory directory;
+  const uint64_t size = floor_bytes + 12345;
+  const MemoryFileSystem store(directory.path() + "/mount", size);
+  Watch watch(directory.path());
+  REQUIRE(run_reader([&] { return read_sequentially(store.file()); }));
+  const FileId file = file_id(store.file());
+  CHECK(watch.of(file).empty());  // not attached: cached now, and nothing was told
+
+  const int fd = open(store.file().c_str(), O_RDONLY | O_CLOEXEC);
+  REQUIRE(posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED) == 0);
+  close(fd);
+  watch.probes().watch_cache_fills(true);
+  ReaderProcess reader([&] { return read_sequentially(store.file()); });
+  REQUIRE(reader.finish());
+  const std::vector<Event> events = watch.of(file);
+  REQUIRE_FALSE(events.empty());
+  CHECK(events[0].evidence == Evidence::cache_fill);
+  CHECK(events[0].reader.process.pid == reader.pid());
+  CHECK_FALSE(events[0].has_block_device);
+  CHECK(events[0].bytes <= 16 * mib);
+  CHECK(events[0].file_size == size);
+  CHECK(watch.probes().bytes_seen(events[0].reader) == size);
+  CHECK(events.back().sequential == events.back().bytes);
+}
+
+TEST_CASE("appending to a file without a block device is no cache fill") {
+  const ScratchDirectory directory;
+  const MemoryFileSystem store(directory.path() + "/mount", floor_bytes);
+  Watch watch(directory.path());
+  watch.probes().watch_cache_fills(true);
+  REQUIRE(run_reader([&] { return append(store.file(), 16 * mib); }));
+  CHECK(watch.of(file_id(store.file())).empty());
+}
+
+TEST_CASE("cache fills can be attached and detached again and again") {
+  const ScratchDirectory directory;
+  Watch watch(directory.path());
+  const auto state = [&] { return watch.probes().signals().at("cache_fills"); };
+  for (int round = 0; round < 3; ++round) {
+    watch.probes().watch_cache_fills(true);
+    CHECK(state().why.substr(0, 8) == "attached");
+    watch.probes().watch_cache_fills(false);
+    CHECK(state().why.substr(0, 6) == "loaded");
+    CHECK(state().tier == Tier::ok);
+  }
+}
