@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The cached disk image of the virtual machine: Debian 12 with what a target machine has."""
+
+import fcntl
+import hashlib
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import time
+
+import machine
+
+SUITE = "bookworm"
+PACKAGES = """
+    systemd systemd-sysv dbus polkitd udev kmod linux-image-amd64 initramfs-tools tuned
+    e2fsprogs iproute2 procps python3 fuse3
+    libsdbus-c++1 libsystemd0 libbpf1 libyaml-cpp0.7 libspdlog1.10 liburing2 libfuse3-3 libseccomp2
+""".split()
+SIZE = "3G"
+DEADLINE_S = 420
+
+# Installed by the image; everything that changes from run to run comes with the payload drive, so
+# that a change of the sources does not make a new image.
+HOOK_UNIT = """\
+[Unit]
+Description=tuneshift machine tests
+After=multi-user.target
+
+[Service]
+ExecStart=/bin/sh -ec 'tar -xf /dev/disk/by-id/virtio-payload --keep-directory-symlink -C /; \\
+  exec /usr/bin/python3 -u /opt/tuneshift-vm/runner.py'
+StandardOutput=journal+console
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+# Before the packages: a small initramfs (the defaults carry drivers of every disk there is).
+INITRAMFS_HOOK = """set -e
+mkdir -p "$1/etc/initramfs-tools/conf.d" "$1/usr/share/initramfs-tools/modules.d"
+echo MODULES=list > "$1/etc/initramfs-tools/conf.d/tuneshift"
+printf 'virtio_pci\\nvirtio_blk\\next4\\n' > "$1/usr/share/initramfs-tools/modules.d/tuneshift"
+"""
+
+# tuned is held on a profile that leaves read-ahead alone: what changes it in a test is tuneshift.
+CUSTOMIZE_HOOK = """set -e
+echo tuneshift-vm > "$1/etc/hostname"
+printf '127.0.0.1 localhost tuneshift-vm\\n' > "$1/etc/hosts"
+rm -f "$1/etc/resolv.conf"
+echo balanced > "$1/etc/tuned/active_profile"
+echo manual > "$1/etc/tuned/profile_mode"
+chroot "$1" systemctl mask apt-daily.timer apt-daily-upgrade.timer e2scrub_all.timer \
+  e2scrub_reap.service fstrim.timer dpkg-db-backup.timer getty@tty1.service
+chroot "$1" systemctl enable tuneshift-vm.service
+"""
+
+
+class ImageError(Exception):
+    pass
+
+
+def recipe_key():
+    """Names the image by all that it is made from: this file is the recipe."""
+    return hashlib.sha256(pathlib.Path(__file__).read_bytes()).hexdigest()[:16]
+
+
+def apt_sources():
+    """The suite's sources as this machine has them configured, as lines of a sources.list."""
+    command = ["apt-get", "indextargets", "--format", "$(ORIGIN) $(COMPONENT) $(RELEASE) $(REPO_URI)",
+               "Created-By: Packages"]
+    for attempt in (1, 2):
+        lines = []
+        for row in subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines():
+            match = re.fullmatch(rf"Debian main ({SUITE}(?:-updates|-security)?) (\S+)", row)
+            if match:
+                lines.append(f"deb {match[2]} {match[1]} main")
+        if any(line.endswith(f" {SUITE} main") for line in lines):
+            return lines
+        # Without downloaded indexes apt does not know the origins.
+        if attempt == 1:
+            subprocess.run(["apt-get", "update", "-qq"], check=True)
+    raise ImageError(f"apt on this machine has no sources of Debian {SUITE}")
+
+
+def apt_options():
+    """The proxies and date checks of this machine: what its apt needs, the image's needs too."""
+    dump = subprocess.run(["apt-config", "dump", "Acquire"], check=True, capture_output=True, text=True)
+    pattern = re.compile(r"Acquire::(https?::Proxy\b|Check-Valid-Until|Check-Date)", re.IGNORECASE)
+    return [f"--aptopt={line}" for line in dump.stdout.splitlines() if pattern.match(line)]
+
+
+def debootstrap(directory, log):
+    """Fills `directory`, in a mount name space of its own: whatever happens, none of its mounts is
+    seen here, and so nothing of this machine lies in what is deleted afterwards."""
+    sources = directory.with_name("sources.list")
+    sources.write_text("\n".join(apt_sources()) + "\n")
+    unit = directory.with_name("tuneshift-vm.service")
+    unit.write_text(HOOK_UNIT)
+    command = ["unshare", "--mount", "mmdebstrap", "--mode=root", "--variant=minbase",
+               "--format=directory", *apt_options(),
+               *(f"--dpkgopt=path-exclude=/usr/share/{what}/*" for what in ("man", "doc", "locale")),
+               "--include=" + ",".join(PACKAGES),
+               "--essential-hook=" + INITRAMFS_HOOK,
+               f"--customize-hook=copy-in {unit} /etc/systemd/system",
+               "--customize-hook=" + CUSTOMIZE_HOOK,
+               SUITE, str(directory), str(sources)]
+    with open(log, "wb") as output:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output,
+                                   stderr=subprocess.STDOUT, start_new_session=True,
+                                   preexec_fn=machine.die_with_parent)
+        try:
+            status = process.wait(timeout=DEADLINE_S)
+        except subprocess.TimeoutExpired:
+            raise ImageError(f"mmdebstrap took more than {DEADLINE_S} s, see {log}") from None
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+    if status != 0:
+        tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
+        raise ImageError(f"mmdebstrap failed ({status}):\n{tail}")
+
+
+def build(image, log):
+    work = image.with_name(image.name + ".new")
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    try:
+        root = work / "root"
+        debootstrap(root, log)
+        for wanted, pattern in (("vmlinuz", "vmlinuz-*"), ("initrd", "initrd.img-*")):
+            shutil.copyfile(next((root / "boot").glob(pattern)), work / wanted)
+        make_ext4(work / "root.img", SIZE, root, "tuneshift-root")
+        for scrap in ("sources.list", "tuneshift-vm.service"):
+            (work / scrap).unlink()
+        shutil.rmtree(root)
+        work.rename(image)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def make_ext4(path, size, content, label):
+    """A sparse file with an ext4 that holds `content`; needs no mount."""
+    subprocess.run(["mke2fs", "-q", "-t", "ext4", "-L", label, "-d", str(content),
+                    "-E", "lazy_itable_init=0,lazy_journal_init=0", str(path), size],
+                   check=True, stdout=subprocess.DEVNULL)
+
+
+def ensure(cache, say):
+    """The directory of the image (root.img, vmlinuz, initrd), made when the cache lacks it."""
+    cache.mkdir(parents=True, exist_ok=True)
+    with open(cache / "lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        image = cache / f"image-{recipe_key()}"
+        if not image.is_dir():
+            say("making the image (once, one to two minutes)")
+            begin = time.monotonic()
+            for old in cache.glob("image-*"):
+                shutil.rmtree(old)
+            build(image, cache / "image.log")
+            used = os.stat(image / "root.img").st_blocks * 512 >> 20
+            say(f"image made in {time.monotonic() - begin:.0f} s, {used} MiB")
+        return image

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A QEMU machine: started from an image that stays as it is, killed for certain."""
+
+import ctypes
+import json
+import os
+import pathlib
+import selectors
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+PR_SET_PDEATHSIG = 1
+libc = ctypes.CDLL(None)
+
+
+def die_with_parent():
+    libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def accelerator(kernel):
+    """KVM when it really runs a kernel here. A /dev/kvm that opens proves nothing: in some
+    containers and nested machines the guest then never executes an instruction."""
+    tcg = ["-accel", "tcg,thread=multi", "-cpu", "max"]
+    if not os.access("/dev/kvm", os.R_OK | os.W_OK):
+        return tcg
+    command = ["qemu-system-x86_64", "-accel", "kvm", "-cpu", "host", "-m", "256M", "-nodefaults",
+               "-display", "none", "-no-reboot", "-nic", "none", "-serial", "stdio",
+               "-kernel", str(kernel), "-append", "console=ttyS0 panic=-1"]
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL, preexec_fn=die_with_parent) as probe:
+        try:
+            with selectors.DefaultSelector() as selector:
+                selector.register(probe.stdout, selectors.EVENT_READ)
+                # The end of the output is readable too, and reads as nothing.
+                works = bool(selector.select(5)) and bool(os.read(probe.stdout.fileno(), 1))
+        finally:
+            probe.kill()
+    return ["-accel", "kvm", "-cpu", "host"] if works else tcg
+
+
+class Dead(Exception):
+    """The machine is gone, or said nothing before its deadline."""
+
+
+class Machine:
+    """Events are JSON objects, one a line, that the guest writes to a virtio port."""
+
+    def __init__(self, image, drives, console):
+        self.console = pathlib.Path(console)
+        self.buffer_ = b""
+        self.directory_ = tempfile.TemporaryDirectory(prefix="tuneshift-vm-")
+        address = os.path.join(self.directory_.name, "events")
+        self.listener_ = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+        self.listener_.bind(address)
+        self.listener_.listen(1)
+        self.acceleration = accelerator(image / "vmlinuz")
+        command = ["qemu-system-x86_64", *self.acceleration, "-smp", "2", "-m", "2G", "-nodefaults",
+                   "-display", "none", "-no-reboot", "-nic", "none",
+                   "-serial", f"file:{self.console}",
+                   "-kernel", str(image / "vmlinuz"), "-initrd", str(image / "initrd"),
+                   "-append", "root=LABEL=tuneshift-root rw console=ttyS0 quiet mitigations=off panic=-1"
+                              " systemd.show_status=no",
+                   "-drive", f"file={image / 'root.img'},if=virtio,format=raw,snapshot=on",
+                   "-device", "virtio-rng-pci", "-device", "virtio-serial-pci",
+                   "-chardev", f"socket,id=events,path={address}",
+                   "-device", "virtserialport,chardev=events,name=tuneshift.events", *drives]
+        # The overlay of snapshot=on is an unlinked file in TMPDIR; /tmp may be small.
+        environment = dict(os.environ, TMPDIR="/var/tmp")
+        self.errors_ = tempfile.TemporaryFile(dir=self.directory_.name)
+        self.process_ = subprocess.Popen(command, stdin=subprocess.DEVNULL,
+                                         stdout=self.errors_, stderr=self.errors_,
+                                         env=environment, preexec_fn=die_with_parent)
+        self.listener_.settimeout(10)
+        try:
+            self.channel_, _ = self.listener_.accept()
+        except TimeoutError:
+            message = self.errors()
+            self.close()
+            raise Dead(f"qemu did not start: {message}") from None
+
+    def errors(self):
+        self.errors_.seek(0)
+        return self.errors_.read().decode(errors="replace").strip()
+
+    def event(self, seconds):
+        """The next event of the guest, within so many seconds."""
+        deadline = time.monotonic() + seconds
+        while b"\n" not in self.buffer_:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise Dead(f"no answer within {seconds:.0f} s")
+            self.channel_.settimeout(left)
+            try:
+                piece = self.channel_.recv(65536)
+            except TimeoutError:
+                continue
+            if not piece:
+                raise Dead(f"the machine went away: {self.errors()}")
+            self.buffer_ += piece
+        line, self.buffer_ = self.buffer_.split(b"\n", 1)
+        return json.loads(line)
+
+    def console_tail(self, lines=30):
+        if not self.console.exists():
+            return ""
+        return "\n".join(self.console.read_text(errors="replace").splitlines()[-lines:])
+
+    def close(self):
+        """A snapshot has nothing to lose: killing is the quick and certain end."""
+        self.process_.kill()
+        self.process_.wait()
+        self.listener_.close()
+        if hasattr(self, "channel_"):
+            self.channel_.close()
+        self.errors_.close()
+        self.directory_.cleanup()
