@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# deadline: 120
+"""One cold mmap load: seen, helped, over; and `systemctl stop` puts back what still differs."""
+
+from checks import READ_AHEAD, daemon, expect_unchanged, history, kinds, knobs, manager, read, reader, run, wait_for
+
+before = knobs()
+with daemon("auto"):
+    with reader():
+        wait_for("read-ahead raised", lambda: read(READ_AHEAD) != before[READ_AHEAD], 60)
+        assert int(read(READ_AHEAD)) >= 4096
+        wait_for("the end of the load", lambda: "finished" in kinds(), 60)
+        wait_for("read-ahead put back while it serves", lambda: read(READ_AHEAD) == before[READ_AHEAD])
+        assert manager("State") == "serving"
+        for row in history():
+            print(row["kind"], row.get("text", ""))
+        # The reader lives, so the serving profile is in force, and stopping is not trivial.
+        run("systemctl", "stop", "tuneshift.service")
+        expect_unchanged(before)
+run("systemctl", "is-active", "tuned.service")

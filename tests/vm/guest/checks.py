@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What the cases share. A case fails by an exception; what it prints is shown then."""
+
+import contextlib
+import glob
+import json
+import os
+import pathlib
+import re
+import subprocess
+import time
+
+HOME = pathlib.Path(__file__).resolve().parent
+CONFIG = pathlib.Path("/etc/tuneshift/tuneshift.yaml")
+MODEL = "/srv/models/model.safetensors"
+READ_AHEAD = "/sys/block/nvme0n1/queue/read_ahead_kb"
+
+KNOBS = (
+    "/proc/sys/vm/*",
+    "/proc/sys/kernel/*",
+    "/proc/sys/net/core/*",
+    "/sys/block/*/queue/*",
+    "/sys/block/*/queue/iosched/*",
+    "/sys/class/bdi/*/*",
+    "/sys/kernel/mm/transparent_hugepage/*",
+    "/sys/kernel/mm/transparent_hugepage/khugepaged/*",
+)
+# Counters and identities that change by themselves.
+VOLATILE = re.compile(r"/(ns_last_pid|stat_refresh|pty/nr|random/.*|full_scans|pages_collapsed)$")
+
+
+def run(*command, check=True):
+    """Runs a command and returns what it prints; its errors are part of a failure."""
+    done = subprocess.run(command, capture_output=True, text=True)
+    if check and done.returncode != 0:
+        raise AssertionError(f"{' '.join(command)}: {done.returncode}\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def read(path):
+    return pathlib.Path(path).read_text().strip()
+
+
+def knobs():
+    """Every setting that tuneshift might touch, and many that it must not: path → text."""
+    values = {}
+    for pattern in KNOBS:
+        for path in glob.glob(pattern):
+            if VOLATILE.search(path) or not os.path.isfile(path) or not os.stat(path).st_mode & 0o200:
+                continue
+            with contextlib.suppress(OSError, UnicodeDecodeError):  # some are write-only
+                values[path] = read(path)
+    assert len(values) > 200, f"only {len(values)} knobs found"
+    return values
+
+
+def differences(before, after):
+    return [f"{path}: {before.get(path)} → {after.get(path)}"
+            for path in sorted(before.keys() | after.keys()) if before.get(path) != after.get(path)]
+
+
+def expect_unchanged(before):
+    changed = differences(before, knobs())
+    assert not changed, "changed:\n  " + "\n  ".join(changed)
+
+
+def wait_for(what, condition, seconds=30):
+    """The first true value of the condition."""
+    deadline = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        assert time.monotonic() < deadline, f"{what}: not within {seconds} s"
+        time.sleep(0.05)
+
+
+def unit(name, prop):
+    return run("systemctl", "show", "--value", f"--property={prop}", name).strip()
+
+
+def set_mode(mode):
+    """The mode in the installed configuration, as an administrator would edit it."""
+    text, count = re.subn(r"(?m)^mode:.*$", f"mode: {mode}", CONFIG.read_text())
+    assert count == 1, f"{CONFIG} has {count} lines with a mode"
+    CONFIG.write_text(text)
+
+
+@contextlib.contextmanager
+def daemon(mode):
+    """The service, running in a mode; stopped at the end, also of a failed case."""
+    original = CONFIG.read_text()
+    set_mode(mode)
+    try:
+        run("systemctl", "start", "tuneshift.service")
+        assert manager("Mode") == mode
+        yield
+    finally:
+        run("systemctl", "stop", "tuneshift.service", check=False)
+        run("systemctl", "reset-failed", "tuneshift.service", check=False)
+        CONFIG.write_text(original)
+
+
+def busctl(*arguments):
+    return json.loads(run("busctl", "--system", "--json=short", *arguments))["data"]
+
+
+def manager(prop):
+    return busctl("get-property", "org.tuneshift1", "/org/tuneshift1", "org.tuneshift1.Manager", prop)
+
+
+def history():
+    """The rows of the daemon's record, without the types that D-Bus wraps around the values."""
+    rows = busctl("call", "org.tuneshift1", "/org/tuneshift1", "org.tuneshift1.Manager", "History", "t", "0")[0]
+    return [{key: variant["data"] for key, variant in row.items()} for row in rows]
+
+
+def kinds():
+    return [row["kind"] for row in history()]
+
+
+@contextlib.contextmanager
+def reader():
+    """A program that maps a cold model, reads all of it and stays alive, as a server does."""
+    run("sync")
+    pathlib.Path("/proc/sys/vm/drop_caches").write_text("3")
+    with subprocess.Popen([HOME / "reader", "--mode", "mmap-sequential", "--serve", MODEL],
+                          stdin=subprocess.DEVNULL) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
