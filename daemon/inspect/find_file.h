@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "daemon/inspect/process_dir.h"
+#include "daemon/unique_fd.h"
+#include "libtune/event.h"
+#include "libtune/facts.h"
+#include "libtune/result.h"
+
+namespace tuneshift {
+
+/// The file behind a device and inode number, found through what a process holds of it. Nothing of
+/// it was opened for reading or asked of its file system's server, except for the type of the file
+/// system.
+struct FoundFile {
+  UniqueFd file;     ///< O_PATH
+  std::string path;  ///< as the process's mount namespace names it
+  bool fuse = false;
+  bool stacked = false;  ///< overlayfs or btrfs: stat(2) shows another device than the event
+  bool mapped = false;
+  uint64_t mapped_start = 0;  ///< address of a mapping of the file's first page, 0 when none
+  std::vector<OpenDescriptor> descriptors;
+  int readable = -1;  ///< number of a descriptor that the process may read from, buffered first
+  bool holds_gpu = false;
+};
+
+/// Looks through proc/PID/fd, then proc/PID/maps. not_found when the process holds no such file.
+Result<FoundFile> find_file(const ProcessDir& process, const FileId& wanted);
+
+}  // namespace tuneshift

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// tuneshift-inspect: answers one question about one reader and exits. Started by tuneshiftd with a
+// SOCK_SEQPACKET socket as standard input, as root; it finds the file with privileges and looks
+// into it as the reader's own user, inside a sandbox.
+#include <fcntl.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <csignal>
+
+#include "daemon/inspect/inspect.h"
+#include "daemon/inspect_protocol.h"
+#include "daemon/unique_fd.h"
+
+int main() {
+  using namespace tuneshift;
+  close_range(STDERR_FILENO + 1, ~0U, 0);
+  prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+  InspectRequest request;
+  if (recv(STDIN_FILENO, &request, sizeof request, 0) != sizeof request ||
+      request.version != inspect_protocol_version) {
+    _exit(2);
+  }
+  const UniqueFd root(open("/", O_PATH | O_DIRECTORY | O_CLOEXEC));
+  const std::string reply = format_inspect_reply(inspect(root.get(), request));
+  const bool sent =
+      send(STDIN_FILENO, reply.data(), reply.size(), MSG_NOSIGNAL) == ssize_t(reply.size());
+  _exit(sent ? 0 : 1);
+}

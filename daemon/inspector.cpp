@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "daemon/inspector.h"
+
+#include <spawn.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <deque>
+#include <list>
+#include <utility>
+
+#include "daemon/inspect_protocol.h"
+#include "daemon/unique_fd.h"
+
+namespace tuneshift {
+
+namespace {
+
+using Device = std::pair<uint32_t, uint32_t>;
+
+Device device_of(const Reader& reader) {
+  return {reader.file.device_major, reader.file.device_minor};
+}
+
+Error timed_out() {
+  return {ErrorCode::timeout, "the file system did not answer the inspector in time", {}, 0};
+}
+
+/// One reference to an event source; dropping it disables the source.
+class Source {
+ public:
+  Source() = default;
+  Source(const Source&) = delete;
+  Source& operator=(const Source&) = delete;
+  ~Source() { reset(); }
+  void reset() { source_ = sd_event_source_disable_unref(source_); }
+  sd_event_source** out() { return &source_; }
+
+ private:
+  sd_event_source* source_ = nullptr;
+};
+
+struct Spawned {
+  pid_t pid = 0;
+  UniqueFd pidfd;
+  UniqueFd socket;
+};
+
+void reap(const UniqueFd& pidfd, siginfo_t& info) {
+  info = {};
+  waitid(P_PIDFD, static_cast<id_t>(pidfd.get()), &info, WEXITED | WNOHANG);
+}
+
+// Starts the helper with one end of a socket as its standard input and the request in it.
+Result<Spawned> spawn(const std::string& helper, const Reader& reader, uint64_t file_size) {
+  int ends[2];
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0) {
+    return errno_error(errno, "socketpair");
+  }
+  Spawned spawned;
+  spawned.socket = UniqueFd(ends[0]);
+  UniqueFd theirs(ends[1]);
+  InspectRequest request;
+  request.pid = reader.process.pid;
+  request.start_ns = reader.process.start_ns;
+  request.inode = reader.file.inode;
+  request.file_size = file_size;
+  request.device_major = reader.file.device_major;
+  request.device_minor = reader.file.device_minor;
+  if (send(spawned.socket.get(), &request, sizeof request, MSG_NOSIGNAL) != sizeof request) {
+    return errno_error(errno, "send to the inspector");
+  }
+
+  posix_spawn_file_actions_t actions;
+  posix_spawnattr_t attributes;
+  sigset_t none;
+  sigset_t all;
+  sigemptyset(&none);
+  sigfillset(&all);
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_adddup2(&actions, theirs.get(), STDIN_FILENO);
+  posix_spawnattr_init(&attributes);
+  posix_spawnattr_setsigmask(&attributes, &none);
+  posix_spawnattr_setsigdefault(&attributes, &all);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+  char name[] = "tuneshift-inspect";
+  char* arguments[] = {name, nullptr};
+  char* environment[] = {nullptr};
+  const int error =
+      posix_spawn(&spawned.pid, helper.c_str(), &actions, &attributes, arguments, environment);
+  posix_spawnattr_destroy(&attributes);
+  posix_spawn_file_actions_destroy(&actions);
+  if (error != 0) return errno_error(error, "start", helper);
+
+  spawned.pidfd = UniqueFd(static_cast<int>(syscall(SYS_pidfd_open, spawned.pid, 0)));
+  if (!spawned.pidfd) {
+    const Error failure = errno_error(errno, "pidfd_open");
+    kill(spawned.pid, SIGKILL);
+    return failure;
+  }
+  return spawned;
+}
+
+}  // namespace
+
+struct Inspector::State {
+  struct Request {
+    Reader reader;
+    uint64_t file_size = 0;
+  };
+  struct Answer {
+    Reader reader;
+    Result<Facts> result;
+  };
+  // A helper from its start until the kernel has let go of it.
+  struct Slot {
+    State* state = nullptr;
+    Reader reader;
+    Spawned helper;
+    bool answered = false;
+    bool stuck = false;  // killed at its deadline and not gone yet
+    Source reply;
+    Source exit;
+    Source deadline;
+  };
+
+  void inspect(const Reader& reader, uint64_t file_size);
+  void start_waiting();
+  void start(const Request& request);
+  Status watch(Slot& slot);
+  void defer(const Reader& reader, Result<Facts> result);
+  void answer(Slot& slot, Result<Facts> result);
+  void give_up_waiting();
+  [[nodiscard]] const Slot* slot_of(Device device) const;
+  [[nodiscard]] bool all_stuck() const;
+
+  static int on_reply(sd_event_source*, int fd, uint32_t events, void* data);
+  static int on_exit(sd_event_source*, int fd, uint32_t events, void* data);
+  static int on_deadline(sd_event_source*, uint64_t now_us, void* data);
+  static int on_deferred(sd_event_source*, void* data);
+
+  sd_event* loop = nullptr;
+  std::string helper;
+  Limits limits;
+  Handler handler;
+  std::list<Slot> slots;
+  std::deque<Request> waiting;
+  std::deque<Answer> deferred;
+  Source deferral;
+};
+
+const Inspector::State::Slot* Inspector::State::slot_of(Device device) const {
+  const auto found = std::find_if(slots.begin(), slots.end(), [&](const Slot& slot) {
+    return device_of(slot.reader) == device;
+  });
+  return found == slots.end() ? nullptr : &*found;
+}
+
+bool Inspector::State::all_stuck() const {
+  return slots.size() >= limits.helpers &&
+         std::all_of(slots.begin(), slots.end(), [](const Slot& slot) { return slot.stuck; });
+}
+
+void Inspector::State::defer(const Reader& reader, Result<Facts> result) {
+  deferred.push_back({reader, std::move(result)});
+  sd_event_source_set_enabled(*deferral.out(), SD_EVENT_ONESHOT);
+}
+
+void Inspector::State::inspect(const Reader& reader, uint64_t file_size) {
+  const bool own = std::any_of(slots.begin(), slots.end(), [&](const Slot& slot) {
+    return slot.helper.pid == reader.process.pid;
+  });
+  // Helpers read headers too; looking into them would go on for ever.
+  if (own) return defer(reader, Error{ErrorCode::not_found, "an inspector, not a reader", {}, 0});
+  const Slot* slot = slot_of(device_of(reader));
+  if ((slot != nullptr && slot->stuck) || all_stuck()) return defer(reader, timed_out());
+  if (waiting.size() >= limits.waiting) {
+    return defer(reader, Error{ErrorCode::limit_exceeded, "too many inspections wait", {}, 0});
+  }
+  waiting.push_back({reader, file_size});
+  start_waiting();
+}
+
+void Inspector::State::start_waiting() {
+  for (auto next = waiting.begin(); next != waiting.end() && slots.size() < limits.helpers;) {
+    if (slot_of(device_of(next->reader)) != nullptr) {
+      ++next;
+      continue;
+    }
+    const Request request = *next;
+    next = waiting.erase(next);
+    start(request);
+  }
+}
+
+void Inspector::State::start(const Request& request) {
+  auto spawned = spawn(helper, request.reader, request.file_size);
+  if (!spawned) return defer(request.reader, spawned.error());
+  Slot& slot = slots.emplace_back();
+  slot.state = this;
+  slot.reader = request.reader;
+  slot.helper = std::move(spawned.value());
+  const Status watched = watch(slot);
+  if (watched.ok()) return;
+  kill(slot.helper.pid, SIGKILL);
+  defer(request.reader, watched.error());
+  slots.pop_back();
+}
+
+Status Inspector::State::watch(Slot& slot) {
+  int error =
+      sd_event_add_io(loop, slot.reply.out(), slot.helper.socket.get(), EPOLLIN, on_reply, &slot);
+  if (error >= 0) {
+    error =
+        sd_event_add_io(loop, slot.exit.out(), slot.helper.pidfd.get(), EPOLLIN, on_exit, &slot);
+  }
+  if (error >= 0) {
+    // Reply before exit when both wait: the exit of an unanswered helper is a failure.
+    error = sd_event_source_set_priority(*slot.exit.out(), SD_EVENT_PRIORITY_NORMAL + 1);
+  }
+  if (error >= 0) {
+    error = sd_event_add_time_relative(loop, slot.deadline.out(), CLOCK_MONOTONIC,
+                                       limits.deadline_ms * 1000, 1000, on_deadline, &slot);
+  }
+  if (error < 0) return errno_error(-error, "watch the inspector");
+  return {};
+}
+
+void Inspector::State::answer(Slot& slot, Result<Facts> result) {
+  if (slot.answered) return;
+  slot.answered = true;
+  slot.reply.reset();
+  handler(slot.reader, std::move(result));
+}
+
+// Those that nothing will serve any more: their device's helper is stuck, or all of them are.
+void Inspector::State::give_up_waiting() {
+  const bool all = all_stuck();
+  for (auto next = waiting.begin(); next != waiting.end();) {
+    const Slot* slot = slot_of(device_of(next->reader));
+    if (all || (slot != nullptr && slot->stuck)) {
+      defer(next->reader, timed_out());
+      next = waiting.erase(next);
+    } else {
+      ++next;
+    }
+  }
+}
+
+int Inspector::State::on_reply(sd_event_source*, int fd, uint32_t, void* data) {
+  auto& slot = *static_cast<Slot*>(data);
+  std::string packet(max_inspect_reply_bytes + 1, '\0');
+  const ssize_t got = recv(fd, packet.data(), packet.size(), MSG_DONTWAIT);
+  if (got < 0 && (errno == EAGAIN || errno == EINTR)) return 0;
+  if (got <= 0) {
+    // It ended without a word: on_exit() knows how.
+    slot.reply.reset();
+    return 0;
+  }
+  packet.resize(static_cast<size_t>(got));
+  slot.state->answer(slot, parse_inspect_reply(packet));
+  return 0;
+}
+
+int Inspector::State::on_exit(sd_event_source*, int, uint32_t, void* data) {
+  auto& slot = *static_cast<Slot*>(data);
+  State& state = *slot.state;
+  siginfo_t info;
+  reap(slot.helper.pidfd, info);
+  const bool killed = info.si_code == CLD_KILLED || info.si_code == CLD_DUMPED;
+  state.answer(slot, Error{ErrorCode::io,
+                           std::string("the inspector ended without an answer: ") +
+                               (killed ? "signal " : "status ") + std::to_string(info.si_status),
+                           {},
+                           0});
+  state.slots.remove_if([&](const Slot& other) { return &other == &slot; });
+  state.start_waiting();
+  return 0;
+}
+
+int Inspector::State::on_deadline(sd_event_source*, uint64_t, void* data) {
+  auto& slot = *static_cast<Slot*>(data);
+  State& state = *slot.state;
+  syscall(SYS_pidfd_send_signal, slot.helper.pidfd.get(), SIGKILL, nullptr, 0);
+  slot.stuck = true;
+  state.answer(slot, timed_out());
+  state.give_up_waiting();
+  return 0;
+}
+
+int Inspector::State::on_deferred(sd_event_source*, void* data) {
+  auto& state = *static_cast<State*>(data);
+  std::deque<Answer> ready;
+  ready.swap(state.deferred);
+  for (Answer& answer : ready) state.handler(answer.reader, std::move(answer.result));
+  return 0;
+}
+
+Inspector::Inspector(sd_event* loop, std::string helper, Limits limits, Handler handler)
+    : state_(std::make_unique<State>()) {
+  state_->loop = loop;
+  state_->helper = std::move(helper);
+  state_->limits = limits;
+  state_->handler = std::move(handler);
+  sd_event_add_defer(loop, state_->deferral.out(), State::on_deferred, state_.get());
+  sd_event_source_set_enabled(*state_->deferral.out(), SD_EVENT_OFF);
+}
+
+Inspector::~Inspector() {
+  siginfo_t info;
+  for (const State::Slot& slot : state_->slots) {
+    syscall(SYS_pidfd_send_signal, slot.helper.pidfd.get(), SIGKILL, nullptr, 0);
+    reap(slot.helper.pidfd, info);
+  }
+}
+
+void Inspector::inspect(const Reader& reader, uint64_t file_size) {
+  state_->inspect(reader, file_size);
+}
+
+}  // namespace tuneshift
