@@ -22,6 +22,7 @@ enum class Scope { machine, device };
 enum class ValueType {
   integer,  ///< one decimal number
   choice,   ///< one of the words that the file lists, the current one in brackets
+  text,     ///< anything else, such as the three numbers of tcp_rmem
 };
 
 /// How a value is put back.
@@ -42,9 +43,14 @@ struct KnobInfo {
   bool freezes_queue;  ///< written after the others, one by one
   bool per_load;       ///< may change when a load starts or ends
   Restore restore;
-  /// Knobs of the same device (or machine) that a write to this one was seen to move; they are
-  /// journalled before it and put back after it.
+  /// Knobs of the same device (queue/…) or machine (sysctl) that a write to this one was seen to
+  /// move; they are journalled before it and put back after it.
   std::vector<std::string_view> moves;
+  /// The sysctl that a write to this one zeroes, and that zeroes this one ("vm.dirty_bytes" and
+  /// "vm.dirty_ratio"): a 0 among their originals comes back by writing the other's, never itself.
+  std::string_view excludes;
+  /// The file of the same device with the largest number that the kernel takes, or empty.
+  std::string_view ceiling;
   std::string_view source;  ///< kernel file or document the entry was taken from
 };
 
