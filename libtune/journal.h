@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -16,7 +17,8 @@ struct JournalEntry {
   /// intents that were never confirmed.
   std::vector<std::string> ours;
   bool unconfirmed = false;  ///< the last intent has no read-back: the kernel may have rounded it
-  bool yielded = false;      ///< somebody else's value stands: leave it alone
+  bool guarded = false;  ///< a write to another knob may have moved it: whatever it shows is ours
+  bool yielded = false;  ///< somebody else's value stands: leave it alone
 };
 
 /// What reading a journal gave: never an error for a damaged one.
@@ -46,6 +48,9 @@ class Journal {
   /// Records that `value` is about to be written over `current`. Returns once it is in the file.
   Status append_intent(const std::string& knob, const std::string& original,
                        const std::string& value);
+  /// Records that a write to another knob, or one whose result cannot be known, is about to move
+  /// this one: until its next record whatever it shows is held to be our doing.
+  Status append_guard(const std::string& knob, const std::string& original);
   /// Records what the kernel shows after the write.
   Status append_confirm(const std::string& knob, const std::string& read_back);
   /// The write failed and the knob still shows what it was before it.
@@ -54,14 +59,16 @@ class Journal {
   Status append_restored(const std::string& knob);
   /// Somebody else's value stands.
   Status append_yielded(const std::string& knob);
-  /// Empties the file; only when no entry is left unsettled.
+  /// Empties the file; busy while an entry is neither settled nor yielded.
   Status clear();
 
  private:
   Journal(int fd, int directory_fd) : fd_(fd), directory_fd_(directory_fd) {}
-  Status append(const std::string& payload);
+  Status append(const std::string& line);
+  Status compact();
   int fd_ = -1;
   int directory_fd_ = -1;
+  int64_t compact_above_bytes_ = 0;
 };
 
 }  // namespace tuneshift

@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "libtune/journal.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "libtune/journal_record.h"
+
+namespace tuneshift {
+
+namespace {
+
+constexpr const char* kName = "journal";
+constexpr const char* kNewName = "journal.new";
+constexpr off_t kLargestFile = 16 << 20;
+constexpr int64_t kCompactAbove = 256 << 10;
+constexpr int kFileFlags = O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK;
+
+Error refused(const std::string& path, const std::string& why) {
+  return {ErrorCode::permission, path + " " + why, path, 0};
+}
+
+/// An open descriptor's file must be ours alone to write.
+Status check_ownership(int fd, mode_t type, const std::string& path) {
+  struct stat info = {};
+  if (::fstat(fd, &info) != 0) return errno_error(errno, "stat", path);
+  if ((info.st_mode & S_IFMT) != type) return refused(path, "is of the wrong type");
+  if (info.st_uid != ::geteuid()) return refused(path, "is owned by somebody else");
+  if ((info.st_mode & (S_IWGRP | S_IWOTH)) != 0) return refused(path, "may be written by others");
+  return {};
+}
+
+Error open_error(const std::string& path) {
+  if (errno == ELOOP) return refused(path, "is a symbolic link");
+  return errno_error(errno, "open", path);
+}
+
+Result<int> open_directory(const std::string& path) {
+  if (::mkdir(path.c_str(), 0755) != 0 && errno != EEXIST) {
+    return errno_error(errno, "create", path);
+  }
+  const int fd = ::open(path.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC);
+  if (fd < 0) return open_error(path);
+  const Status owned = check_ownership(fd, S_IFDIR, path);
+  if (owned) return fd;
+  ::close(fd);
+  return owned.error();
+}
+
+/// Whether the name still leads to the locked file: a compaction may have replaced it.
+bool is_current(int fd, int directory_fd) {
+  struct stat locked = {};
+  struct stat named = {};
+  return ::fstat(fd, &locked) == 0 &&
+         ::fstatat(directory_fd, kName, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+         locked.st_dev == named.st_dev && locked.st_ino == named.st_ino;
+}
+
+/// The locked file, or -1 in `value()` while another process keeps it.
+Result<int> try_lock(int directory_fd, const std::string& path) {
+  const int fd = ::openat(directory_fd, kName, kFileFlags, 0600);
+  if (fd < 0) return open_error(path);
+  const Status owned = check_ownership(fd, S_IFREG, path);
+  if (!owned) {
+    ::close(fd);
+    return owned.error();
+  }
+  if (::flock(fd, LOCK_EX | LOCK_NB) == 0 && is_current(fd, directory_fd)) return fd;
+  ::close(fd);
+  return -1;
+}
+
+Result<std::string> read_all(int fd) {
+  struct stat info = {};
+  if (::fstat(fd, &info) != 0) return errno_error(errno, "stat", kName);
+  if (info.st_size > kLargestFile) {
+    return Error{ErrorCode::limit_exceeded, "the journal is too large", kName, 0};
+  }
+  std::string text(static_cast<size_t>(info.st_size), '\0');
+  size_t length = 0;
+  while (length < text.size()) {
+    const ssize_t count =
+        ::pread(fd, text.data() + length, text.size() - length, static_cast<off_t>(length));
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return errno_error(errno, "read", kName);
+    if (count == 0) break;
+    length += static_cast<size_t>(count);
+  }
+  text.resize(length);
+  return text;
+}
+
+/// Cuts what a killed writer left of a line, so that the next line begins on its own.
+Status drop_torn_line(int fd) {
+  const auto text = read_all(fd);
+  if (!text) return text.error();
+  const size_t whole = text.value().rfind('\n') + 1;  // npos + 1 is 0
+  if (whole == text.value().size()) return {};
+  if (::ftruncate(fd, static_cast<off_t>(whole)) != 0) return errno_error(errno, "truncate", kName);
+  return {};
+}
+
+Status write_line(int fd, const std::string& text) {
+  struct stat before = {};
+  if (::fstat(fd, &before) != 0) return errno_error(errno, "stat", kName);
+  ssize_t count = 0;
+  do {
+    count = ::write(fd, text.data(), text.size());
+  } while (count < 0 && errno == EINTR);
+  if (count == static_cast<ssize_t>(text.size())) return {};
+  const Error error = errno_error(count < 0 ? errno : ENOSPC, "write", kName);
+  if (count > 0 && ::ftruncate(fd, before.st_size) != 0) return error.with_context("torn line");
+  return error;
+}
+
+}  // namespace
+
+Result<Journal> Journal::open(const std::string& directory, int wait_ms) {
+  constexpr int kStepMs = 10;
+  const auto directory_fd = open_directory(directory);
+  if (!directory_fd) return directory_fd.error();
+  Journal journal(-1, directory_fd.value());
+  const std::string path = directory + "/" + kName;
+  for (int waited_ms = 0;; waited_ms += kStepMs) {
+    const auto fd = try_lock(directory_fd.value(), path);
+    if (!fd) return fd.error();
+    journal.fd_ = fd.value();
+    if (journal.fd_ >= 0) break;
+    if (waited_ms >= wait_ms) {
+      return Error{ErrorCode::busy, path + " is kept by another process", path, 0};
+    }
+    ::poll(nullptr, 0, kStepMs);
+  }
+  const Status whole = drop_torn_line(journal.fd_);
+  if (!whole) return whole.error();
+  return journal;
+}
+
+Journal::Journal(Journal&& other) noexcept
+    : fd_(std::exchange(other.fd_, -1)),
+      directory_fd_(std::exchange(other.directory_fd_, -1)),
+      compact_above_bytes_(other.compact_above_bytes_) {}
+
+Journal::~Journal() {
+  if (fd_ >= 0) ::close(fd_);
+  if (directory_fd_ >= 0) ::close(directory_fd_);
+}
+
+JournalContents Journal::read() const {
+  const auto text = read_all(fd_);
+  if (!text) return {{}, {text.error().message}};
+  return fold_records(text.value());
+}
+
+Status Journal::append_intent(const std::string& knob, const std::string& original,
+                              const std::string& value) {
+  return append(encode_record({"intent", knob, original, value}));
+}
+
+Status Journal::append_guard(const std::string& knob, const std::string& original) {
+  return append(encode_record({"guard", knob, original}));
+}
+
+Status Journal::append_confirm(const std::string& knob, const std::string& read_back) {
+  return append(encode_record({"confirm", knob, read_back}));
+}
+
+Status Journal::append_abort(const std::string& knob) {
+  return append(encode_record({"abort", knob}));
+}
+
+Status Journal::append_restored(const std::string& knob) {
+  return append(encode_record({"restored", knob}));
+}
+
+Status Journal::append_yielded(const std::string& knob) {
+  return append(encode_record({"yielded", knob}));
+}
+
+Status Journal::clear() {
+  for (const JournalEntry& entry : read().entries) {
+    if (!entry.yielded) {
+      return Error{ErrorCode::busy, "the journal still has " + entry.knob, kName, 0};
+    }
+  }
+  if (::ftruncate(fd_, 0) != 0) return errno_error(errno, "truncate", kName);
+  return {};
+}
+
+Status Journal::append(const std::string& line) {
+  struct stat info = {};
+  if (::fstat(fd_, &info) == 0 && info.st_size > std::max(compact_above_bytes_, kCompactAbove)) {
+    // A line that finds no room says so itself, so a failure here need not.
+    if (!compact()) compact_above_bytes_ = info.st_size * 2;
+  }
+  return write_line(fd_, line);
+}
+
+Status Journal::compact() {
+  const auto text = read_all(fd_);
+  if (!text) return text.error();
+  ::unlinkat(directory_fd_, kNewName, 0);  // left by one that was killed here
+  const int fd = ::openat(directory_fd_, kNewName, kFileFlags | O_EXCL, 0600);
+  if (fd < 0) return errno_error(errno, "create", kNewName);
+  const std::string compacted = encode_entries(fold_records(text.value()).entries);
+  // Locked before it gets the name, so that nobody can come between.
+  Status status;
+  if (::flock(fd, LOCK_EX | LOCK_NB) != 0) status = errno_error(errno, "lock", kNewName);
+  if (status) status = write_line(fd, compacted);
+  if (status && ::renameat(directory_fd_, kNewName, directory_fd_, kName) != 0) {
+    status = errno_error(errno, "rename", kNewName);
+  }
+  if (!status) {
+    ::close(fd);
+    return status;
+  }
+  ::close(std::exchange(fd_, fd));
+  compact_above_bytes_ = 2 * static_cast<int64_t>(compacted.size());
+  return {};
+}
+
+}  // namespace tuneshift

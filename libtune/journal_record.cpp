@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "libtune/journal_record.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cstdint>
+#include <cstdio>
+#include <list>
+#include <optional>
+
+namespace tuneshift {
+
+namespace {
+
+using Fields = std::vector<std::string>;
+
+constexpr size_t kChecksumLength = 8;
+
+/// CRC-32 (IEEE 802.3), bit by bit: a journal is a few lines.
+uint32_t checksum(std::string_view text) {
+  uint32_t crc = ~0U;
+  for (const char c : text) {
+    crc ^= static_cast<unsigned char>(c);
+    for (int bit = 0; bit < 8; ++bit) crc = (crc >> 1) ^ ((crc & 1U) != 0 ? 0xEDB88320U : 0U);
+  }
+  return ~crc;
+}
+
+std::string encode_field(std::string_view text) {
+  std::string encoded;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte >= 0x20 && byte != 0x7f && c != '\\') {
+      encoded += c;
+      continue;
+    }
+    char escaped[8];
+    std::snprintf(escaped, sizeof(escaped), "\\x%02x", byte);
+    encoded += escaped;
+  }
+  return encoded;
+}
+
+std::optional<std::string> decode_field(std::string_view text) {
+  std::string decoded;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '\\') {
+      decoded += text[i];
+      continue;
+    }
+    if (i + 3 >= text.size() || text[i + 1] != 'x') return std::nullopt;
+    unsigned byte = 0;
+    const char* digits = text.data() + i + 2;
+    if (std::from_chars(digits, digits + 2, byte, 16).ptr != digits + 2) return std::nullopt;
+    decoded += static_cast<char>(byte);
+    i += 3;
+  }
+  return decoded;
+}
+
+std::optional<Fields> decode_record(std::string_view line) {
+  if (line.size() <= kChecksumLength || line[kChecksumLength] != ' ') return std::nullopt;
+  uint32_t expected = 0;
+  const char* end = line.data() + kChecksumLength;
+  if (std::from_chars(line.data(), end, expected, 16).ptr != end) return std::nullopt;
+  std::string_view payload = line.substr(kChecksumLength + 1);
+  if (checksum(payload) != expected) return std::nullopt;
+  Fields fields;
+  while (true) {
+    const size_t tab = payload.find('\t');
+    auto field = decode_field(payload.substr(0, tab));
+    if (!field) return std::nullopt;
+    fields.push_back(std::move(*field));
+    if (tab == std::string_view::npos) return fields;
+    payload.remove_prefix(tab + 1);
+  }
+}
+
+struct Folded {
+  JournalEntry entry;
+  bool unconfirmed_before = false;  ///< as it was before the last intent, for an abort
+};
+
+class Fold {
+ public:
+  /// False for a record that makes no sense here.
+  bool add(const Fields& fields) {
+    const std::string& kind = fields[0];
+    if (fields.size() < 2) return false;
+    const std::string& knob = fields[1];
+    if (kind == "intent" && fields.size() == 4) return intend(knob, fields[2], fields[3]);
+    if (kind == "guard" && fields.size() == 3) return open(knob, fields[2]).entry.guarded = true;
+    const auto found = find(knob);
+    if (found == folded_.end()) return kind == "restored" && fields.size() == 2;
+    if (kind == "confirm" && fields.size() == 3) return confirm(*found, fields[2]);
+    if (fields.size() != 2) return false;
+    if (kind == "abort") return abort(found);
+    if (kind == "yielded") return yield(*found);
+    if (kind != "restored") return false;
+    folded_.erase(found);
+    return true;
+  }
+
+  [[nodiscard]] std::vector<JournalEntry> entries() const {
+    std::vector<JournalEntry> entries;
+    for (const Folded& folded : folded_) entries.push_back(folded.entry);
+    return entries;
+  }
+
+ private:
+  using Iterator = std::list<Folded>::iterator;
+
+  Iterator find(const std::string& knob) {
+    return std::find_if(folded_.begin(), folded_.end(),
+                        [&knob](const Folded& folded) { return folded.entry.knob == knob; });
+  }
+
+  /// The knob's entry; a new one where there is none, or somebody else's value ended the last.
+  Folded& open(const std::string& knob, const std::string& original) {
+    auto found = find(knob);
+    if (found == folded_.end()) found = folded_.insert(folded_.end(), Folded{});
+    if (found->entry.knob.empty() || found->entry.yielded) {
+      *found = Folded{};
+      found->entry.knob = knob;
+      found->entry.original = original;
+    }
+    return *found;
+  }
+
+  bool intend(const std::string& knob, const std::string& original, const std::string& value) {
+    Folded& folded = open(knob, original);
+    folded.unconfirmed_before = folded.entry.unconfirmed;
+    folded.entry.unconfirmed = true;
+    folded.entry.ours.push_back(value);
+    return true;
+  }
+
+  static bool confirm(Folded& folded, const std::string& read_back) {
+    folded.entry.ours = {read_back};
+    folded.entry.unconfirmed = folded.unconfirmed_before = folded.entry.guarded = false;
+    return true;
+  }
+
+  bool abort(Iterator found) {
+    JournalEntry& entry = found->entry;
+    if (!entry.unconfirmed || entry.ours.empty()) return false;
+    entry.ours.pop_back();
+    entry.unconfirmed = found->unconfirmed_before;
+    if (entry.ours.empty() && !entry.guarded) folded_.erase(found);
+    return true;
+  }
+
+  static bool yield(Folded& folded) {
+    folded.entry.ours.clear();
+    folded.entry.unconfirmed = folded.entry.guarded = false;
+    return folded.entry.yielded = true;
+  }
+
+  std::list<Folded> folded_;
+};
+
+}  // namespace
+
+std::string encode_record(const Fields& fields) {
+  std::string payload;
+  for (const std::string& field : fields) {
+    if (!payload.empty()) payload += '\t';
+    payload += encode_field(field);
+  }
+  char sum[kChecksumLength + 2];
+  std::snprintf(sum, sizeof(sum), "%08x ", checksum(payload));
+  return sum + payload + '\n';
+}
+
+JournalContents fold_records(std::string_view text) {
+  Fold fold;
+  std::vector<std::string> problems;
+  size_t line_number = 0;
+  for (size_t end = text.find('\n'); end != std::string_view::npos; end = text.find('\n')) {
+    ++line_number;
+    const auto fields = decode_record(text.substr(0, end));
+    text.remove_prefix(end + 1);
+    if (!fields) {
+      problems.push_back("journal line " + std::to_string(line_number) + " is damaged");
+    } else if (!fold.add(*fields)) {
+      problems.push_back("journal line " + std::to_string(line_number) + " does not belong there");
+    }
+  }
+  return {fold.entries(), std::move(problems)};
+}
+
+std::string encode_entries(const std::vector<JournalEntry>& entries) {
+  std::string text;
+  for (const JournalEntry& entry : entries) {
+    const size_t confirmed = entry.unconfirmed && !entry.ours.empty() ? 1 : 0;
+    for (size_t i = 0; i < entry.ours.size(); ++i) {
+      text += encode_record({"intent", entry.knob, entry.original, entry.ours[i]});
+      if (i == 0 && entry.ours.size() > confirmed) {
+        text += encode_record({"confirm", entry.knob, entry.ours[i]});
+      }
+    }
+    if (entry.guarded || entry.yielded) {
+      text += encode_record({"guard", entry.knob, entry.original});
+    }
+    if (entry.yielded) text += encode_record({"yielded", entry.knob});
+  }
+  return text;
+}
+
+}  // namespace tuneshift

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "libtune/journal.h"
+
+namespace tuneshift {
+
+/// One line of the journal: "CHECKSUM KIND\tKNOB\tTEXT…\n", control bytes in texts as \xNN.
+std::string encode_record(const std::vector<std::string>& fields);
+
+/// What the lines of a journal add up to. A last line without its end is dropped.
+JournalContents fold_records(std::string_view text);
+
+/// The fewest lines that add up to `entries`.
+std::string encode_entries(const std::vector<JournalEntry>& entries);
+
+}  // namespace tuneshift
