@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -75,18 +76,24 @@ struct Clocks {
   uint64_t (*realtime_us)();
 };
 
+class KnobWriter;
+
 /// Moves the kernel from what it is to what is wanted by the smallest set of writes, and back.
 /// Per knob: read; journal the intent; compare; write; read back; journal the read-back.
 /// Not thread-safe: one writer owns it.
 class Applier {
  public:
   Applier(KernelFs& kernel, Journal& journal, Clocks clocks);
+  Applier(const Applier&) = delete;
+  Applier& operator=(const Applier&) = delete;
+  ~Applier();
 
   /// Writes what differs from `desired` in this pass, and restores what is in force of ours but no
   /// longer wanted. Never dips through the original value.
   Receipt converge(const Desired& desired, Pass pass);
 
-  /// Puts every value of ours back, also those of a journal that an earlier process left behind.
+  /// Puts every value of ours back, also those of a journal that an earlier process left behind:
+  /// call it once before the first converge(), which would take those for originals.
   /// Values that somebody else changed stay. Entries that could not be restored stay in the
   /// journal.
   Receipt restore_all();
@@ -110,11 +117,14 @@ class Applier {
                                                   const std::string& original) const;
 
  private:
-  struct Record;  // what is known of one knob that we touched
+  struct Turn;  // one knob's place in a pass
+  void load_journal(Receipt& receipt);
+  void run(std::vector<Turn> turns, const Desired& wants, Receipt& receipt);
+  void forget_settled();
   KernelFs& kernel_;
   Journal& journal_;
   Clocks clocks_;
-  std::map<std::string, Record> records_;
+  std::unique_ptr<KnobWriter> writer_;
 };
 
 }  // namespace tuneshift

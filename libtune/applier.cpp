@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "libtune/applier.h"
+
+#include <algorithm>
+#include <tuple>
+
+#include "libtune/knob_text.h"
+#include "libtune/knob_writer.h"
+
+namespace tuneshift {
+
+namespace {
+
+bool is_read_ahead(const KnobInfo& kind) {
+  constexpr std::string_view kName = "read_ahead_kb";
+  return kind.name.size() >= kName.size() &&
+         kind.name.substr(kind.name.size() - kName.size()) == kName;
+}
+
+/// Knobs that freeze nothing come first; among them those that move others, and read-ahead last.
+int rank(const KnobInfo& kind) {
+  const int within = !kind.moves.empty() ? 0 : is_read_ahead(kind) ? 2 : 1;
+  return (kind.freezes_queue ? 3 : 0) + within;
+}
+
+bool is_in(Pass pass, const KnobInfo& kind) {
+  return kind.freezes_queue == (pass == Pass::freezing);
+}
+
+/// Whether it must stay moved until the knob that moved it is put back.
+bool waits_for_mover(const KnobRecord& record, const std::map<std::string, KnobRecord>& records) {
+  const auto mover = records.find(record.moved_by);
+  if (mover == records.end() || !mover->second.in_force) return false;
+  return record.knob.kind->excludes == record.moved_by || record.refused == record.original;
+}
+
+/// The wanted knob that forbids this one, or nothing.
+std::string excluded_by(const Knob& knob, const Desired& wants) {
+  const std::string twin(knob.kind->excludes);
+  return !twin.empty() && twin < knob.name && wants.count(twin) > 0 ? twin : std::string();
+}
+
+/// The same wants by canonical names; `unknown` gets what is no knob.
+Desired canonical(const KernelFs& kernel, const Desired& desired, Desired& unknown) {
+  Desired wants;
+  for (const auto& [name, want] : desired) {
+    const auto knob = resolve_knob(kernel, name);
+    if (knob) {
+      wants.emplace(knob.value().name, want);
+    } else {
+      unknown.emplace(name, want);
+    }
+  }
+  return wants;
+}
+
+}  // namespace
+
+const char* to_string(KnobState state) {
+  switch (state) {
+    case KnobState::ours:
+      return "ours";
+    case KnobState::yielded:
+      return "yielded";
+    case KnobState::failed:
+      return "failed";
+    case KnobState::absent:
+      break;
+  }
+  return "absent";
+}
+
+const char* to_string(ChangeKind kind) {
+  switch (kind) {
+    case ChangeKind::written:
+      return "written";
+    case ChangeKind::restored:
+      return "restored";
+    case ChangeKind::failed:
+      return "failed";
+    case ChangeKind::yielded:
+      return "yielded";
+    case ChangeKind::absent:
+      break;
+  }
+  return "absent";
+}
+
+struct Applier::Turn {
+  Knob knob;
+  const Want* want;  // nullptr: put it back
+
+  bool operator<(const Turn& other) const {
+    return std::tuple(rank(*knob.kind), want == nullptr, knob.name) <
+           std::tuple(rank(*other.knob.kind), other.want == nullptr, other.knob.name);
+  }
+};
+
+Applier::Applier(KernelFs& kernel, Journal& journal, Clocks clocks)
+    : kernel_(kernel),
+      journal_(journal),
+      clocks_(clocks),
+      writer_(std::make_unique<KnobWriter>(kernel, journal, clocks)) {}
+
+Applier::~Applier() = default;
+
+Receipt Applier::converge(const Desired& desired, Pass pass) {
+  Receipt receipt;
+  Desired unknown;
+  const Desired wants = canonical(kernel_, desired, unknown);
+  for (const auto& [name, want] : unknown) {
+    if (pass == Pass::freezing) break;  // told once
+    receipt.push_back({ChangeKind::failed, name, "", to_string(want.value), want.owner,
+                       want.profile, "no such knob", clocks_.monotonic_ns()});
+  }
+  std::vector<Turn> turns;
+  for (const auto& [name, want] : wants) {
+    const auto knob = resolve_knob(kernel_, name);
+    if (knob && is_in(pass, *knob.value().kind)) turns.push_back({knob.value(), &want});
+  }
+  for (auto& [name, record] : writer_->records()) {
+    record.is_wanted = wants.count(name) > 0;
+    if (record.is_wanted || !record.in_force || !is_in(pass, *record.knob.kind)) continue;
+    if (!waits_for_mover(record, writer_->records())) turns.push_back({record.knob, nullptr});
+  }
+  run(std::move(turns), wants, receipt);
+  if (!receipt.empty()) forget_settled();
+  return receipt;
+}
+
+Receipt Applier::restore_all() {
+  Receipt receipt;
+  load_journal(receipt);
+  std::vector<Turn> turns;
+  for (auto& [name, record] : writer_->records()) {
+    record.is_wanted = false;
+    if (record.in_force) turns.push_back({record.knob, nullptr});
+  }
+  run(std::move(turns), {}, receipt);
+  forget_settled();
+  return receipt;
+}
+
+void Applier::run(std::vector<Turn> turns, const Desired& wants, Receipt& receipt) {
+  std::sort(turns.begin(), turns.end());
+  for (size_t i = 0; i < turns.size(); ++i) {
+    const Turn turn = turns[i];
+    KnobRecord& record = writer_->record(turn.knob);
+    const std::string other = turn.want == nullptr ? "" : excluded_by(turn.knob, wants);
+    if (turn.want == nullptr) {
+      writer_->put_back(record, receipt);
+    } else if (!other.empty()) {
+      writer_->refuse(record, *turn.want, "excluded by " + other + ", wanted as well", receipt);
+    } else {
+      writer_->take(record, *turn.want, receipt);
+    }
+    for (const std::string& name : writer_->take_moved()) {
+      const bool comes =
+          std::any_of(turns.begin() + static_cast<std::ptrdiff_t>(i) + 1, turns.end(),
+                      [&name](const Turn& later) { return later.knob.name == name; });
+      if (comes) continue;
+      const auto want = wants.find(name);
+      turns.push_back(
+          {writer_->records().at(name).knob, want == wants.end() ? nullptr : &want->second});
+    }
+  }
+}
+
+void Applier::load_journal(Receipt& receipt) {
+  for (const JournalEntry& entry : journal_.read().entries) {
+    if (entry.yielded || writer_->records().count(entry.knob) > 0) continue;
+    const auto knob = resolve_knob(kernel_, entry.knob);
+    if (!knob) {
+      receipt.push_back({ChangeKind::failed, entry.knob, "", entry.original, "", "",
+                         knob.error().message, clocks_.monotonic_ns()});
+      continue;
+    }
+    KnobRecord& record = writer_->record(knob.value());
+    record.original = entry.original;
+    record.has_original = true;
+    record.ours = entry.ours;
+    record.unconfirmed = entry.unconfirmed;
+    record.guarded = entry.guarded;
+    record.in_force = true;
+    record.why = "left by an earlier process";
+  }
+}
+
+void Applier::forget_settled() {
+  auto& records = writer_->records();
+  bool in_force = false;
+  for (auto record = records.begin(); record != records.end();) {
+    const KnobRecord& known = record->second;
+    in_force = in_force || known.in_force;
+    const bool settled = !known.in_force && !known.is_wanted && known.state != KnobState::yielded;
+    record = settled ? records.erase(record) : std::next(record);
+  }
+  // Keeps the file short. It refuses while something of an earlier process is in it.
+  if (!in_force) (void)journal_.clear();
+}
+
+std::vector<PlanRow> Applier::plan(const Desired& desired) const {
+  std::vector<PlanRow> rows;
+  Desired unknown;
+  const Desired wants = canonical(kernel_, desired, unknown);
+  const auto& records = writer_->records();
+  for (const auto& [name, want] : unknown) {
+    rows.push_back({name, "", to_string(want.value), "", "no such knob", false});
+  }
+  for (const auto& [name, want] : wants) {
+    const auto knob = resolve_knob(kernel_, name);
+    if (!knob) continue;
+    const auto found = records.find(name);
+    const KnobRecord* record = found == records.end() ? nullptr : &found->second;
+    const bool has_original = record != nullptr && record->has_original;
+    PlanRow row{
+        name,     "",   to_string(want.value), record && record->in_force ? record->owner : "",
+        want.why, false};
+    const auto current = read_normal(kernel_, knob.value());
+    if (current) row.current = current.value();
+    const auto text =
+        current ? tuneshift::resolve_value(kernel_, knob.value(), want.value,
+                                           has_original ? record->original : current.value())
+                : current;
+    const std::string other = excluded_by(knob.value(), wants);
+    if (text) row.wanted = text.value();
+    if (!text) {
+      row.why = text.error().message;
+    } else if (!other.empty()) {
+      row.why = "excluded by " + other + ", wanted as well";
+    } else if (record != nullptr && record->state == KnobState::yielded) {
+      row.why = record->error;
+    } else if (has_original && !KnobWriter::is_expected(*record, row.current)) {
+      row.why = "somebody else changed it";
+    } else if (record != nullptr && row.wanted == record->refused) {
+      row.why = record->error;
+    } else if (record != nullptr && row.wanted == record->written) {
+      row.wanted = row.current;  // what the kernel made of it stands
+    } else {
+      row.would_write = row.wanted != row.current;
+    }
+    rows.push_back(std::move(row));
+  }
+  for (const auto& [name, record] : records) {
+    if (wants.count(name) > 0 || !record.in_force) continue;
+    const auto current = read_normal(kernel_, record.knob);
+    const bool expected = current && KnobWriter::is_expected(record, current.value());
+    rows.push_back({name, current ? current.value() : "", record.original, record.owner,
+                    expected ? "no longer wanted" : "somebody else changed it", expected});
+  }
+  return rows;
+}
+
+std::vector<KnobStatus> Applier::knobs() const {
+  std::vector<KnobStatus> rows;
+  for (const auto& [name, record] : writer_->records()) {
+    const auto current = read_normal(kernel_, record.knob);
+    rows.push_back({name, record.original, current ? current.value() : "",
+                    record.is_wanted || !record.moved_by.empty() ? record.wanted : record.original,
+                    record.owner, record.error.empty() ? record.why : record.error, record.state,
+                    record.since_us});
+  }
+  return rows;
+}
+
+Receipt Applier::verify() {
+  Receipt receipt;
+  for (auto& [name, record] : writer_->records()) {
+    if (record.state == KnobState::ours) {
+      writer_->check(record, receipt);
+      continue;
+    }
+    const auto current = read_normal(kernel_, record.knob);
+    const ChangeKind kind = record.state == KnobState::yielded  ? ChangeKind::yielded
+                            : record.state == KnobState::failed ? ChangeKind::failed
+                                                                : ChangeKind::absent;
+    receipt.push_back(writer_->change(kind, record, record.wanted, current ? current.value() : ""));
+  }
+  return receipt;
+}
+
+Status Applier::rearm(const std::string& knob) {
+  auto& records = writer_->records();
+  const auto known = resolve_knob(kernel_, knob);
+  bool found = knob.empty();
+  for (auto record = records.begin(); record != records.end();) {
+    const bool meant = knob.empty() || (known && known.value().name == record->first);
+    if (!meant || record->second.state != KnobState::yielded) {
+      ++record;
+      continue;
+    }
+    found = true;
+    (void)journal_.append_restored(record->first);
+    record = records.erase(record);
+  }
+  if (found) return {};
+  return Error{ErrorCode::not_found, "knob '" + knob + "' is not yielded", {}, 0};
+}
+
+Result<std::string> Applier::resolve_value(const Knob& knob, const ValueSpec& spec,
+                                           const std::string& original) const {
+  return tuneshift::resolve_value(kernel_, knob, spec, original);
+}
+
+}  // namespace tuneshift

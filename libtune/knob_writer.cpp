@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "libtune/knob_writer.h"
+
+#include <algorithm>
+
+#include "libtune/knob_guard.h"
+#include "libtune/knob_text.h"
+
+namespace tuneshift {
+
+namespace {
+
+/// These records only narrow down what an intent or a guard before them allows. One that is lost
+/// costs nothing: a restore proves the same from what the kernel shows.
+void note(const Status& /*appended*/) {}
+
+/// An answer that stays the same when asked again.
+bool is_final(const Error& error) {
+  return error.code == ErrorCode::invalid_argument || error.code == ErrorCode::permission;
+}
+
+}  // namespace
+
+KnobWriter::KnobWriter(KernelFs& kernel, Journal& journal, Clocks clocks)
+    : kernel_(kernel), journal_(journal), clocks_(clocks) {}
+
+KnobRecord& KnobWriter::record(const Knob& knob) {
+  const auto [found, made] = records_.try_emplace(knob.name);
+  if (made) {
+    found->second.knob = knob;
+    found->second.since_us = clocks_.realtime_us();
+  }
+  return found->second;
+}
+
+KnobRecord* KnobWriter::find(const std::string& name) {
+  const auto found = records_.find(name);
+  return found == records_.end() ? nullptr : &found->second;
+}
+
+std::vector<std::string> KnobWriter::take_moved() {
+  return std::exchange(moved_, {});
+}
+
+bool KnobWriter::is_expected(const KnobRecord& record, const std::string& current) {
+  if (!record.in_force) return current == record.original;
+  if (record.guarded) return true;
+  return std::any_of(record.ours.begin(), record.ours.end(), [&](const std::string& ours) {
+    return ours == current ||
+           (record.unconfirmed && may_be_rounded(*record.knob.kind, ours, current));
+  });
+}
+
+Change KnobWriter::change(ChangeKind kind, const KnobRecord& record, const std::string& from,
+                          const std::string& to) const {
+  const bool went_wrong = kind != ChangeKind::written && kind != ChangeKind::restored;
+  return {kind,
+          record.knob.name,
+          from,
+          to,
+          record.owner,
+          record.profile,
+          went_wrong ? record.error : record.why,
+          clocks_.monotonic_ns()};
+}
+
+void KnobWriter::set_state(KnobRecord& record, KnobState state) {
+  if (state == KnobState::ours) record.error.clear();
+  if (record.state == state) return;
+  record.state = state;
+  record.since_us = clocks_.realtime_us();
+}
+
+void KnobWriter::take(KnobRecord& record, const Want& want, Receipt& receipt) {
+  record.is_wanted = true;
+  record.owner = want.owner;
+  record.profile = want.profile;
+  record.why = want.why;
+  if (record.state == KnobState::yielded) return;
+  const auto current = read_normal(kernel_, record.knob);
+  if (!current) {
+    const bool absent = current.error().code == ErrorCode::not_found;
+    return fail(record, absent ? KnobState::absent : KnobState::failed, current.error().message,
+                receipt);
+  }
+  if (!record.has_original) record.original = current.value();
+  record.has_original = true;
+  if (!is_expected(record, current.value())) return yield(record, current.value(), receipt);
+  const auto text = resolve_value(kernel_, record.knob, want.value, record.original);
+  if (!text) {
+    put_back(record, receipt);
+    return fail(record, KnobState::failed, text.error().message, receipt);
+  }
+  record.wanted = text.value();
+  if (record.wanted == record.refused) return;
+  if (record.wanted == current.value() || record.wanted == record.written) {
+    record.written = record.wanted;
+    return set_state(record, KnobState::ours);
+  }
+  if (record.wanted == record.original) return put_back(record, receipt);
+  if (twin_is_yielded(record)) {
+    const std::string why(record.knob.kind->excludes);
+    return fail(record, KnobState::failed, why + ", which it excludes, is somebody else's",
+                receipt);
+  }
+  write(record, current.value(), record.wanted, receipt);
+}
+
+void KnobWriter::write(KnobRecord& record, const std::string& current, const std::string& text,
+                       Receipt& receipt) {
+  const std::string& name = record.knob.name;
+  Guards guards;
+  Status journalled = guard_moved(record, guards, receipt);
+  if (journalled) journalled = journal_.append_intent(name, record.original, text);
+  if (!journalled) {
+    settle_guards(record, guards);
+    return fail(record, KnobState::failed, journalled.error().message, receipt);
+  }
+  const auto again = read_normal(kernel_, record.knob);
+  if (!again || again.value() != current) {
+    settle_guards(record, guards);
+    if (again) {
+      record.in_force = true;  // the intent is in the journal: the yield settles it
+      return yield(record, again.value(), receipt);
+    }
+    note(journal_.append_abort(name));
+    return fail(record, KnobState::failed, again.error().message, receipt);
+  }
+  const Status written = kernel_.write(record.knob.path, text);
+  Change done = change(ChangeKind::written, record, current, text);
+  const auto shown = read_normal(kernel_, record.knob);
+  if (!written && shown && shown.value() == current) {
+    note(journal_.append_abort(name));
+    settle_guards(record, guards);
+    put_back(record, receipt);  // what was wanted before it is wanted no more
+    fail(record, KnobState::failed, written.error().message, receipt);
+    if (is_final(written.error())) record.refused = text;
+    return;
+  }
+  if (shown) {
+    confirm(record, shown.value());
+    done.to = shown.value();
+  } else {
+    record.in_force = record.unconfirmed = true;
+    record.ours.push_back(text);
+  }
+  settle_guards(record, guards);
+  if (!written) return fail(record, KnobState::failed, written.error().message, receipt);
+  record.written = text;
+  record.refused.clear();
+  record.since_us = clocks_.realtime_us();
+  set_state(record, KnobState::ours);
+  receipt.push_back(std::move(done));
+}
+
+void KnobWriter::confirm(KnobRecord& record, const std::string& shown) {
+  if (shown == record.original) return settle(record);
+  note(journal_.append_confirm(record.knob.name, shown));
+  record.ours = {shown};
+  record.in_force = true;
+  record.unconfirmed = record.guarded = false;
+}
+
+void KnobWriter::settle(KnobRecord& record) {
+  note(journal_.append_restored(record.knob.name));
+  record.ours.clear();
+  record.written.clear();
+  record.refused.clear();
+  record.moved_by.clear();
+  record.in_force = record.unconfirmed = record.guarded = false;
+  set_state(record, KnobState::ours);
+}
+
+void KnobWriter::put_back(KnobRecord& record, Receipt& receipt) {
+  if (record.state == KnobState::yielded || !record.in_force) return;
+  const auto current = read_normal(kernel_, record.knob);
+  if (!current && current.error().code == ErrorCode::not_found &&
+      record.knob.kind->scope == Scope::device) {
+    // The device has gone, and its values with it.
+    record.error = current.error().message;
+    receipt.push_back(change(ChangeKind::absent, record, record.written, ""));
+    return settle(record);
+  }
+  if (!current) return fail(record, KnobState::failed, current.error().message, receipt);
+  if (current.value() == record.original) return settle(record);
+  if (twin_is_yielded(record) || !is_expected(record, current.value())) {
+    return yield(record, current.value(), receipt);
+  }
+  Guards guards;
+  // Without a line in a full journal it still goes back: only a kill right here would tell.
+  (void)guard_moved(record, guards, receipt);
+  // Between the two writes that this one takes it shows neither value.
+  if (record.knob.kind->restore == Restore::wbt_default) {
+    note(journal_.append_guard(record.knob.name, record.original));
+  }
+  const auto again = read_normal(kernel_, record.knob);
+  if (again && again.value() != current.value()) {
+    settle_guards(record, guards);
+    return yield(record, again.value(), receipt);
+  }
+  const Status status = write_original(record);
+  const Change done = change(ChangeKind::restored, record, current.value(), record.original);
+  const auto shown = read_normal(kernel_, record.knob);
+  settle_guards(record, guards);
+  if (!shown || shown.value() != record.original) {
+    if (shown) confirm(record, shown.value());
+    const KnobRecord* mover = find(record.moved_by);
+    if (!status && is_final(status.error()) && mover != nullptr && mover->in_force) {
+      record.refused = record.original;  // possible again when the mover is back
+      return;
+    }
+    return fail(record, KnobState::failed,
+                status ? "the kernel did not take its original value back" : status.error().message,
+                receipt);
+  }
+  settle(record);
+  record.since_us = clocks_.realtime_us();
+  receipt.push_back(done);
+  for (const auto& [name, other] : records_) {
+    if (other.in_force && other.moved_by == record.knob.name) moved_.push_back(name);
+  }
+}
+
+Status KnobWriter::write_original(const KnobRecord& record) {
+  const auto twin = twin_of(record);
+  if (twin && record.original == "0") {
+    const KnobRecord* other = find(twin.value().name);
+    if (other != nullptr && other->in_force && other->original != "0") {
+      return kernel_.write(other->knob.path, other->original);
+    }
+    if (record.knob.kind->unit == "bytes") {
+      // Both were 0, and bytes takes no 0: only a change of the ratio brings that back.
+      const Status away = kernel_.write(twin.value().path, "1");
+      return away ? kernel_.write(twin.value().path, "0") : away;
+    }
+  }
+  if (record.knob.kind->restore == Restore::wbt_default) {
+    // Where the default shows the original it was, or might as well have been, the default.
+    const Status reset = kernel_.write(record.knob.path, "-1");
+    if (!reset) return reset;
+    const auto shown = read_normal(kernel_, record.knob);
+    if (shown && shown.value() == record.original) return {};
+  }
+  return kernel_.write(record.knob.path, record.original);
+}
+
+Result<Knob> KnobWriter::twin_of(const KnobRecord& record) const {
+  return resolve_knob(kernel_, record.knob.kind->excludes);
+}
+
+bool KnobWriter::twin_is_yielded(const KnobRecord& record) {
+  const auto twin = twin_of(record);
+  const KnobRecord* other = twin ? find(twin.value().name) : nullptr;
+  return other != nullptr && other->state == KnobState::yielded;
+}
+
+void KnobWriter::check(KnobRecord& record, Receipt& receipt) {
+  if (record.state != KnobState::ours || !record.has_original) return;
+  const auto current = read_normal(kernel_, record.knob);
+  if (!current) return fail(record, KnobState::failed, current.error().message, receipt);
+  if (!is_expected(record, current.value())) yield(record, current.value(), receipt);
+}
+
+void KnobWriter::refuse(KnobRecord& record, const Want& want, const std::string& why,
+                        Receipt& receipt) {
+  record.is_wanted = true;
+  record.owner = want.owner;
+  record.profile = want.profile;
+  record.why = want.why;
+  if (record.state == KnobState::yielded) return;
+  if (record.moved_by.empty()) put_back(record, receipt);
+  fail(record, KnobState::failed, why, receipt);
+}
+
+void KnobWriter::yield(KnobRecord& record, const std::string& theirs, Receipt& receipt) {
+  if (record.in_force) note(journal_.append_yielded(record.knob.name));
+  const std::string shown = record.ours.empty() ? record.original : record.ours.back();
+  record.error = "somebody else changed it from " + shown + " to " + theirs;
+  record.ours.clear();
+  record.written.clear();
+  record.moved_by.clear();
+  record.in_force = record.unconfirmed = record.guarded = false;
+  set_state(record, KnobState::yielded);
+  receipt.push_back(change(ChangeKind::yielded, record, shown, theirs));
+}
+
+void KnobWriter::fail(KnobRecord& record, KnobState state, const std::string& why,
+                      Receipt& receipt) {
+  if (record.state == KnobState::yielded) return;
+  if (!record.in_force) record.has_original = false;
+  if (record.state == state && record.error == why) return;  // told already
+  record.error = why;
+  set_state(record, state);
+  const ChangeKind kind = state == KnobState::absent ? ChangeKind::absent : ChangeKind::failed;
+  receipt.push_back(change(kind, record, record.original, record.wanted));
+}
+
+}  // namespace tuneshift

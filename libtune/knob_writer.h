@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "libtune/applier.h"
+
+namespace tuneshift {
+
+/// What is known of one knob that is wanted, or was and is not settled. All texts are normal ones.
+struct KnobRecord {
+  Knob knob;
+  std::string original;           ///< the baseline; meaningless without `has_original`
+  std::vector<std::string> ours;  ///< what the kernel may show because of us, while `in_force`
+  std::string wanted;             ///< the text that is asked for
+  std::string written;            ///< the text whose write led to `ours`, before rounding
+  std::string refused;            ///< a text that the kernel will not take, not tried again
+  std::string owner;
+  std::string profile;
+  std::string why;
+  std::string error;     ///< why it is yielded, failed or absent
+  std::string moved_by;  ///< the knob whose write moved this one
+  KnobState state = KnobState::ours;
+  bool has_original = false;
+  bool in_force = false;     ///< the journal has it unsettled
+  bool unconfirmed = false;  ///< as in JournalEntry
+  bool guarded = false;      ///< as in JournalEntry
+  bool is_wanted = false;
+  uint64_t since_us = 0;
+};
+
+/// Writes one knob at a time by the protocol of the journal, and keeps what is known of each. What
+/// a write moved besides its own knob is told by take_moved(): its turn comes next.
+class KnobWriter {
+ public:
+  KnobWriter(KernelFs& kernel, Journal& journal, Clocks clocks);
+
+  std::map<std::string, KnobRecord>& records() { return records_; }
+  [[nodiscard]] const std::map<std::string, KnobRecord>& records() const { return records_; }
+
+  /// The knob's record, made when there is none.
+  KnobRecord& record(const Knob& knob);
+
+  /// Makes the knob what `want` says, unless somebody else changed it.
+  void take(KnobRecord& record, const Want& want, Receipt& receipt);
+
+  /// Makes it its original again, unless somebody else changed it.
+  void put_back(KnobRecord& record, Receipt& receipt);
+
+  /// Only looks: yields a knob that somebody else changed.
+  void check(KnobRecord& record, Receipt& receipt);
+
+  /// Leaves it alone for a reason that is not the kernel's.
+  void refuse(KnobRecord& record, const Want& want, const std::string& why, Receipt& receipt);
+
+  /// Names of the knobs that writes moved since the last call.
+  std::vector<std::string> take_moved();
+
+  /// Whether `current` is what this knob shows when nobody else touched it.
+  static bool is_expected(const KnobRecord& record, const std::string& current);
+
+  [[nodiscard]] Change change(ChangeKind kind, const KnobRecord& record, const std::string& from,
+                              const std::string& to) const;
+
+ private:
+  struct Guard;
+  using Guards = std::vector<Guard>;
+
+  void write(KnobRecord& record, const std::string& current, const std::string& text,
+             Receipt& receipt);
+  void confirm(KnobRecord& record, const std::string& shown);
+  void settle(KnobRecord& record);
+  void yield(KnobRecord& record, const std::string& theirs, Receipt& receipt);
+  void fail(KnobRecord& record, KnobState state, const std::string& why, Receipt& receipt);
+  Status write_original(const KnobRecord& record);
+  /// Journals what a write to `mover` may move. An error when a line of it could not be.
+  Status guard_moved(const KnobRecord& mover, Guards& guards, Receipt& receipt);
+  /// Records what it did move.
+  void settle_guards(const KnobRecord& mover, const Guards& guards);
+  void settle_guard(const KnobRecord& mover, const Guard& guard);
+  [[nodiscard]] Result<Knob> twin_of(const KnobRecord& record) const;
+  bool twin_is_yielded(const KnobRecord& record);
+  KnobRecord* find(const std::string& name);
+  void set_state(KnobRecord& record, KnobState state);
+
+  KernelFs& kernel_;
+  Journal& journal_;
+  Clocks clocks_;
+  std::map<std::string, KnobRecord> records_;
+  std::vector<std::string> moved_;
+};
+
+}  // namespace tuneshift
