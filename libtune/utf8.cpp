@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "libtune/utf8.h"
+
+namespace tuneshift {
+
+namespace {
+
+struct Form {
+  unsigned char mask;
+  unsigned char lead;
+  size_t length;
+  char32_t smallest;  // anything below it is an overlong form
+};
+
+constexpr Form kForms[] = {
+    {0x80, 0x00, 1, 0x0}, {0xe0, 0xc0, 2, 0x80}, {0xf0, 0xe0, 3, 0x800}, {0xf8, 0xf0, 4, 0x10000}};
+
+}  // namespace
+
+Utf8Character decode_utf8(std::string_view text) {
+  if (text.empty()) return {};
+  const auto first = static_cast<unsigned char>(text[0]);
+  for (const Form& form : kForms) {
+    if ((first & form.mask) != form.lead) continue;
+    if (text.size() < form.length) return {};
+    char32_t code_point = first & static_cast<unsigned char>(~form.mask);
+    for (size_t i = 1; i < form.length; ++i) {
+      const auto next = static_cast<unsigned char>(text[i]);
+      if ((next & 0xc0) != 0x80) return {};
+      code_point = code_point << 6 | (next & 0x3f);
+    }
+    const bool surrogate = code_point >= 0xd800 && code_point <= 0xdfff;
+    if (code_point < form.smallest || surrogate || code_point > 0x10ffff) return {};
+    return {code_point, form.length};
+  }
+  return {};
+}
+
+}  // namespace tuneshift
