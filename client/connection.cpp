@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "client/connection.h"
+
+#include <tuneshift_proxy.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <map>
+#include <type_traits>
+
+#include "client/signals.h"
+#include "client/utf8.h"
+#include "client/variant_json.h"
+
+namespace tuneshift {
+
+namespace {
+
+constexpr const char* kService = "org.tuneshift1";
+constexpr const char* kManagerPath = "/org/tuneshift1";
+constexpr const char* kErrorPrefix = "org.tuneshift1.Error.";
+constexpr const char* kBusErrorPrefix = "org.freedesktop.DBus.Error.";
+
+using Dictionary = std::map<std::string, sdbus::Variant>;
+
+class ManagerProxy final
+    : public sdbus::ProxyInterfaces<org::tuneshift1::Manager_proxy, sdbus::Properties_proxy,
+                                    sdbus::ObjectManager_proxy> {
+ public:
+  explicit ManagerProxy(sdbus::IConnection& connection)
+      : ProxyInterfaces(connection, kService, kManagerPath) {}
+  ~ManagerProxy() = default;
+
+ private:
+  // Never registered: signals come through SignalQueue, which serves all objects with one match.
+  void onProfileApplied(const std::string&, const std::string&, const uint32_t&,
+                        const uint32_t&) override {}
+  void onKnobYielded(const std::string&, const std::string&, const std::string&) override {}
+  void onPropertiesChanged(const std::string&, const Dictionary&,
+                           const std::vector<std::string>&) override {}
+  void onInterfacesAdded(const sdbus::ObjectPath&,
+                         const std::map<std::string, Dictionary>&) override {}
+  void onInterfacesRemoved(const sdbus::ObjectPath&, const std::vector<std::string>&) override {}
+};
+
+class LoadProxy final : public sdbus::ProxyInterfaces<org::tuneshift1::Load_proxy> {
+ public:
+  LoadProxy(sdbus::IConnection& connection, const std::string& path)
+      : ProxyInterfaces(connection, kService, path) {}
+  ~LoadProxy() = default;
+};
+
+Error absent(std::string message) {
+  return {ErrorCode::not_found, std::move(message), {}, ENOTCONN};
+}
+
+/// printable(), but for the line ends: a broken profile has several mistakes, a line each.
+std::string printable_lines(const std::string& text) {
+  std::string out;
+  size_t start = 0;
+  while (start <= text.size()) {
+    const size_t end = std::min(text.find('\n', start), text.size());
+    if (start != 0) out += '\n';
+    out += printable(text.substr(start, end - start));
+    start = end + 1;
+  }
+  return out;
+}
+
+/// The line for a person. `subject` is the profile, knob or cookie that the call was about.
+Error translate(const sdbus::Error& error, const std::string& subject) {
+  const std::string& name = error.getName();
+  const std::string message = printable_lines(error.getMessage());
+  const std::string quoted = "'" + printable(subject) + "'";
+  const auto is = [&name](const char* prefix, const char* rest) {
+    return name == std::string(prefix) + rest;
+  };
+  if (is(kBusErrorPrefix, "ServiceUnknown") || is(kBusErrorPrefix, "NameHasNoOwner"))
+    return absent("tuneshiftd is not running; start it with 'systemctl start tuneshift'");
+  if (is(kBusErrorPrefix, "NoReply") || is(kBusErrorPrefix, "Timeout"))
+    return absent("tuneshiftd does not answer");
+  if (is(kBusErrorPrefix, "Disconnected")) return absent("the system bus went away");
+  if (is(kErrorPrefix, "NoSuchProfile"))
+    return {ErrorCode::not_found, "no profile " + quoted + "; see 'tuneshiftctl profiles'", {}, 0};
+  if (is(kErrorPrefix, "NoSuchKnob"))
+    return {ErrorCode::not_found, "no knob " + quoted + "; see 'tuneshiftctl knobs'", {}, 0};
+  if (is(kErrorPrefix, "NoSuchHold"))
+    return {ErrorCode::not_found, "no hold " + quoted + "; see 'tuneshiftctl holds'", {}, 0};
+  if (is(kBusErrorPrefix, "AccessDenied"))
+    return {ErrorCode::permission, "not allowed: " + message, {}, 0};
+  if (is(kErrorPrefix, "Busy")) return {ErrorCode::busy, "busy: " + message, {}, 0};
+  return {ErrorCode::io, message.empty() ? printable(name) : message, {}, 0};
+}
+
+/// The one place where exceptions of sdbus-c++ become errors.
+template <typename Call>
+auto attempt(const std::string& subject, Call call) -> Result<decltype(call())> {
+  try {
+    if constexpr (std::is_void_v<decltype(call())>) {
+      call();
+      return {};
+    } else {
+      return call();
+    }
+  } catch (const sdbus::Error& error) {
+    return translate(error, subject);
+  }
+}
+
+template <typename Call>
+auto attempt(Call call) {
+  return attempt(std::string(), std::move(call));
+}
+
+}  // namespace
+
+bool is_absent(const Error& error) {
+  return error.errno_value == ENOTCONN;
+}
+
+struct Daemon::Bus {
+  explicit Bus(std::unique_ptr<sdbus::IConnection> bus)
+      : connection(std::move(bus)), manager(*connection) {}
+  std::unique_ptr<sdbus::IConnection> connection;
+  ManagerProxy manager;
+  std::optional<SignalQueue> signals;
+};
+
+Daemon::Daemon(std::unique_ptr<Bus> bus) : bus_(std::move(bus)) {}
+Daemon::~Daemon() = default;
+
+Result<std::unique_ptr<Daemon>> Daemon::connect() {
+  try {
+    auto bus = std::make_unique<Bus>(sdbus::createSystemBusConnection());
+    return std::unique_ptr<Daemon>(new Daemon(std::move(bus)));
+  } catch (const sdbus::Error& error) {
+    return absent("cannot reach the system bus: " + printable(error.getMessage()));
+  }
+}
+
+Result<Json> Daemon::manager() {
+  return attempt([this] {
+    return properties_to_json(bus_->manager.GetAll(org::tuneshift1::Manager_proxy::INTERFACE_NAME));
+  });
+}
+
+Result<Json> Daemon::loads() {
+  return attempt([this] {
+    std::map<uint64_t, Json> by_id;
+    for (const auto& [path, interfaces] : bus_->manager.GetManagedObjects()) {
+      const auto load = interfaces.find(org::tuneshift1::Load_proxy::INTERFACE_NAME);
+      const auto id = load_id(path);
+      if (load == interfaces.end() || !id) continue;
+      by_id[*id] = Json::object().set("id", *id).merge(properties_to_json(load->second));
+    }
+    Json list = Json::array();
+    for (auto& [id, load] : by_id) list.append(std::move(load));
+    return list;
+  });
+}
+
+Result<Json> Daemon::devices() {
+  return attempt([this] {
+    Json list = Json::array();
+    for (const auto& [path, interfaces] : bus_->manager.GetManagedObjects()) {
+      const auto device = interfaces.find(org::tuneshift1::Device_proxy::INTERFACE_NAME);
+      if (device != interfaces.end()) list.append(properties_to_json(device->second));
+    }
+    return list;
+  });
+}
+
+Result<Json> Daemon::profiles() {
+  return attempt([this] {
+    Json list = Json::array();
+    for (const auto& profile : bus_->manager.ListProfiles())
+      list.append(Json::object().set("name", profile.get<0>()).set("summary", profile.get<1>()));
+    return list;
+  });
+}
+
+Result<Json> Daemon::plan(const std::string& profile, const std::vector<std::string>& devices) {
+  return attempt(profile, [&] {
+    Dictionary options;
+    if (!devices.empty()) options["devices"] = devices;
+    return to_json(bus_->manager.Plan(profile, options));
+  });
+}
+
+Result<Json> Daemon::holds() {
+  return attempt([this] { return to_json(bus_->manager.ListHolds()); });
+}
+
+Result<Json> Daemon::knobs() {
+  return attempt([this] { return to_json(bus_->manager.ListKnobs()); });
+}
+
+Result<Json> Daemon::verify() {
+  return attempt([this] { return to_json(bus_->manager.Verify()); });
+}
+
+Result<Json> Daemon::why(const Subject& subject) {
+  return attempt(subject.text, [&] {
+    Dictionary about;
+    if (subject.kind == Subject::Kind::pid) {
+      about["pid"] = subject.pid;
+    } else {
+      about[subject.kind == Subject::Kind::path ? "path" : "knob"] = subject.text;
+    }
+    return to_json(bus_->manager.Why(about));
+  });
+}
+
+Result<Json> Daemon::history(uint64_t since_us) {
+  return attempt([&] { return to_json(bus_->manager.History(since_us)); });
+}
+
+Result<Json> Daemon::describe_load(uint64_t id) {
+  return attempt([&] {
+    LoadProxy load(*bus_->connection, std::string(kManagerPath) + "/load/" + std::to_string(id));
+    return to_json(load.Describe());
+  });
+}
+
+Result<uint32_t> Daemon::hold(const std::string& profile, const HoldOptions& options) {
+  return attempt(profile, [&] {
+    Dictionary dictionary;
+    if (options.ttl_s) dictionary["ttl"] = *options.ttl_s;
+    if (options.pidfd >= 0) dictionary["pidfd"] = sdbus::UnixFd(options.pidfd);
+    if (!options.devices.empty()) dictionary["devices"] = options.devices;
+    return bus_->manager.Hold(profile, options.reason, dictionary);
+  });
+}
+
+Status Daemon::release(uint32_t cookie) {
+  return attempt(std::to_string(cookie), [&] { bus_->manager.Release(cookie); });
+}
+
+Status Daemon::switch_profile(const std::string& profile) {
+  return attempt(profile, [&] { bus_->manager.SwitchProfile(profile); });
+}
+
+Status Daemon::set_mode(const std::string& mode) {
+  return attempt([&] { bus_->manager.SetMode(mode); });
+}
+
+Status Daemon::pause(uint64_t seconds) {
+  return attempt([&] { bus_->manager.Pause(seconds); });
+}
+
+Status Daemon::reload() {
+  return attempt([this] { bus_->manager.Reload(); });
+}
+
+Status Daemon::rearm(const std::string& knob) {
+  return attempt(knob, [&] { bus_->manager.Rearm(knob); });
+}
+
+Status Daemon::subscribe() {
+  return attempt([this] { bus_->signals.emplace(*bus_->connection); });
+}
+
+Result<std::vector<BusSignal>> Daemon::wait(int timeout_ms, std::span<pollfd> others) {
+  return attempt([&]() -> std::vector<BusSignal> {
+    sdbus::IConnection& connection = *bus_->connection;
+    while (connection.processPendingRequest()) continue;
+    if (bus_->signals && !bus_->signals->empty()) return bus_->signals->take();
+    const auto data = connection.getEventLoopPollData();
+    std::vector<pollfd> polled = {{.fd = data.fd, .events = data.events, .revents = 0}};
+    polled.insert(polled.end(), others.begin(), others.end());
+    const int bus_timeout_ms = data.getPollTimeout();
+    if (bus_timeout_ms >= 0 && (timeout_ms < 0 || bus_timeout_ms < timeout_ms))
+      timeout_ms = bus_timeout_ms;
+    if (poll(polled.data(), polled.size(), timeout_ms) < 0) return {};
+    std::copy(polled.begin() + 1, polled.end(), others.begin());
+    while (connection.processPendingRequest()) continue;
+    return bus_->signals ? bus_->signals->take() : std::vector<BusSignal>();
+  });
+}
+
+}  // namespace tuneshift

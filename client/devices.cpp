@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <algorithm>
+#include <memory>
+#include <string>
+
+#include "client/histogram.h"
+#include "client/session.h"
+#include "client/table.h"
+#include "client/utf8.h"
+
+namespace tuneshift {
+
+namespace {
+
+/// "none" of "[none] mq-deadline".
+std::string selected(const std::string& choices) {
+  const size_t open = choices.find('[');
+  const size_t close = choices.find(']', open);
+  if (open == std::string::npos || close == std::string::npos) return choices;
+  return choices.substr(open + 1, close - open - 1);
+}
+
+std::string kib(const Json& value) {
+  return value.text().empty() ? "" : value.text() + " KiB";
+}
+
+std::string at_most(const Json& buckets, double share) {
+  const uint64_t limit_us = percentile_limit_us(buckets, share);
+  return limit_us == 0 ? "" : "< " + human_duration(limit_us);
+}
+
+int list(Daemon& daemon, const Session& session) {
+  const auto devices = daemon.devices();
+  if (!devices) return fail(devices.error());
+  if (session.json) {
+    print(devices.value());
+    return kSuccess;
+  }
+  Table table({{"DEVICE"},
+               {"TRANSPORT"},
+               {"SCHEDULER"},
+               {"READ-AHEAD", Align::right},
+               {"REQUESTS", Align::right},
+               {"MAX-SIZE", Align::right},
+               {"READ P50", Align::right},
+               {"READ P99", Align::right},
+               {"MODEL", Align::left, 10}});
+  for (const auto& device : devices.value().items()) {
+    const Json& queue = device["queue"];
+    const Json& reads = device["read_latency"];
+    table.add({device["name"].text(), device["transport"].text(),
+               selected(queue["scheduler"].text()), kib(queue["read_ahead_kb"]),
+               queue["nr_requests"].text(), kib(queue["max_sectors_kb"]), at_most(reads, 0.5),
+               at_most(reads, 0.99), device["model"].text()});
+  }
+  print(table.empty() ? "No devices.\n" : table.render(session.style));
+  return kSuccess;
+}
+
+int histogram(Daemon& daemon, const Session& session, const std::string& name) {
+  const auto devices = daemon.devices();
+  if (!devices) return fail(devices.error());
+  const auto& list = devices.value().items();
+  const auto device = std::find_if(list.begin(), list.end(), [&name](const Json& candidate) {
+    return candidate["name"].text() == name || "/dev/" + candidate["name"].text() == name;
+  });
+  if (device == list.end()) {
+    return fail({ErrorCode::not_found,
+                 "no device '" + printable(name) + "'; see 'tuneshiftctl devices'",
+                 {},
+                 0});
+  }
+  if (session.json) {
+    Json shown = Json::object();
+    shown.set("name", (*device)["name"]).set("unit", "us");
+    shown.set("read", histogram_rows((*device)["read_latency"]));
+    shown.set("write", histogram_rows((*device)["write_latency"]));
+    print(shown);
+    return kSuccess;
+  }
+  const std::string title = printable((*device)["name"].text());
+  print(render_histogram(title + " reads", (*device)["read_latency"], session.style) + '\n' +
+        render_histogram(title + " writes", (*device)["write_latency"], session.style));
+  return kSuccess;
+}
+
+}  // namespace
+
+void add_device_verbs(CLI::App& app, Session& session) {
+  app.add_subcommand("devices", "List the devices with their queues and latency")
+      ->callback([&session] {
+        session.verb = [&session](Daemon& daemon) { return list(daemon, session); };
+      });
+  auto name = std::make_shared<std::string>();
+  auto* verb = app.add_subcommand("histogram", "Show a device's latency since the daemon started");
+  verb->add_option("DEVICE", *name, "See 'tuneshiftctl devices'")->required();
+  verb->callback([&session, name] {
+    session.verb = [&session, name](Daemon& daemon) { return histogram(daemon, session, *name); };
+  });
+}
+
+}  // namespace tuneshift
