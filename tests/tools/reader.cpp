@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// A program that loads model files and knows nothing of tuneshift: it does nothing to help itself
+// unless --advise says so. Prints one JSON line when all is loaded.
+#include <fcntl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cerrno>
+#include <cstdio>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "read_modes.h"
+
+namespace {
+
+using tuneshift::load_file;
+using tuneshift::Loaded;
+using tuneshift::ReadMode;
+using tuneshift::ReadSettings;
+
+const std::map<std::string, ReadMode> mode_names = {
+    {"mmap-sequential", ReadMode::mmap_sequential},
+    {"mmap-tensor", ReadMode::mmap_tensor},
+    {"mmap-random", ReadMode::mmap_random},
+    {"read", ReadMode::read},
+    {"pread", ReadMode::pread},
+    {"direct", ReadMode::direct},
+};
+
+const std::map<std::string, int> advice_names = {
+    {"normal", POSIX_FADV_NORMAL},
+    {"random", POSIX_FADV_RANDOM},
+    {"sequential", POSIX_FADV_SEQUENTIAL},
+    {"willneed", POSIX_FADV_WILLNEED},
+};
+
+unsigned long long monotonic_ns() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<unsigned long long>(now.tv_sec) * 1000000000 +
+         static_cast<unsigned long long>(now.tv_nsec);
+}
+
+// Stays until standard input ends or SIGTERM comes, as a server keeps its model.
+void serve() {
+  char ignored[256];
+  for (;;) {
+    const ssize_t got = read(STDIN_FILENO, ignored, sizeof(ignored));
+    if (got == 0 || (got < 0 && errno != EINTR)) return;
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const unsigned long long start_ns = monotonic_ns();
+  ReadSettings settings;
+  std::vector<std::string> files;
+  bool stay = false;
+  CLI::App app{"Loads model files as an ordinary program does."};
+  app.add_option("mode", settings.mode, "how to read")
+      ->required()
+      ->transform(CLI::CheckedTransformer(mode_names));
+  app.add_option("files", files, "to load, one after the other")->required();
+  app.add_option("--threads", settings.threads, "of pread and direct")->check(CLI::Range(1, 256));
+  app.add_option("--advise", settings.advice, "posix_fadvise for the whole file")
+      ->transform(CLI::CheckedTransformer(advice_names));
+  app.add_flag("--close", settings.close_descriptor, "close the descriptor after mmap");
+  app.add_flag("--discard", settings.discard, "read and drop, as sha256sum does");
+  app.add_flag("--serve", stay, "stay until standard input ends or SIGTERM");
+  CLI11_PARSE(app, argc, argv);
+
+  std::vector<Loaded> models;
+  unsigned long long bytes = 0;
+  unsigned long long sum = 0;
+  for (const std::string& file : files) {
+    models.push_back(load_file(file, settings));
+    bytes += models.back().bytes;
+    sum += models.back().sum;
+  }
+  const double load_ms = static_cast<double>(monotonic_ns() - start_ns) / 1e6;
+  std::printf("{\"start_mono_ns\":%llu,\"load_ms\":%.1f,\"bytes\":%llu,\"sum\":%llu}\n", start_ns,
+              load_ms, bytes, sum);
+  std::fflush(stdout);
+  if (stay) serve();
+  return 0;
+}

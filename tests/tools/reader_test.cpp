@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <fstream>
+#include <regex>
+
+#include "child.h"
+#include "tests/catch.h"
+
+using namespace tuneshift;
+
+namespace {
+
+struct Model {
+  ScratchDirectory scratch{"/dev/shm"};
+  std::string path = scratch.path() / "model.safetensors";
+  Model() { REQUIRE(run_tool("make_model", {path, "--no-sync", "--size", "8M"}) == 0); }
+};
+
+uint64_t field(const std::string& json, const std::string& name) {
+  std::smatch found;
+  INFO(json);
+  REQUIRE(std::regex_search(json, found, std::regex("\"" + name + "\":(\\d+)")));
+  return std::stoull(found[1]);
+}
+
+// Resident anonymous memory of a process, in KiB.
+uint64_t anonymous_kib(pid_t pid) {
+  const std::string status = read_file("/proc/" + std::to_string(pid) + "/status");
+  std::smatch found;
+  REQUIRE(std::regex_search(status, found, std::regex("RssAnon:\\s+(\\d+)")));
+  return std::stoull(found[1]);
+}
+
+}  // namespace
+
+TEST_CASE("every mode touches each page of the file") {
+  Model model;
+  const std::string file = read_file(model.path);
+  uint64_t expected = 0;
+  for (size_t at = 0; at < file.size(); at += 4096)
+    expected += static_cast<unsigned char>(file[at]);
+  for (const char* mode : {"mmap-sequential", "mmap-random", "read", "pread", "direct"}) {
+    Child reader({tool("reader"), mode, model.path, "--threads", "3"});
+    const std::string line = reader.read_line();
+    INFO(mode << ": " << line);
+    CHECK(field(line, "bytes") == file.size());
+    CHECK(field(line, "sum") == expected);
+    CHECK(reader.wait() == 0);
+  }
+}
+
+TEST_CASE("tensor order needs a safetensors header") {
+  Model model;
+  CHECK(run_tool("reader", {"mmap-tensor", model.path}) == 0);
+  const std::string other = model.scratch.path() / "other";
+  std::ofstream(other) << std::string(1 << 20, '\xff');
+  CHECK(run_tool("reader", {"mmap-tensor", other}) == 1);
+}
+
+TEST_CASE("a serving reader keeps what it read until its input ends") {
+  Model model;
+  Child reader({tool("reader"), "read", model.path, "--serve"});
+  reader.read_line();
+  CHECK(anonymous_kib(reader.pid()) >= 8 << 10);
+  reader.close_input();
+  CHECK(reader.wait() == 0);
+
+  Child dropping({tool("reader"), "read", model.path, "--serve", "--discard"});
+  dropping.read_line();
+  CHECK(anonymous_kib(dropping.pid()) < 4 << 10);
+}
+
+TEST_CASE("a mapping reader closes its descriptor when told") {
+  Model model;
+  auto holds = [&](const std::vector<std::string>& options) {
+    std::vector<std::string> command = {tool("reader"), "mmap-sequential", model.path, "--serve"};
+    command.insert(command.end(), options.begin(), options.end());
+    Child reader(command);
+    reader.read_line();
+    const auto directory = "/proc/" + std::to_string(reader.pid()) + "/fd";
+    for (const auto& link : std::filesystem::directory_iterator(directory)) {
+      if (std::filesystem::read_symlink(link) == model.path) return true;
+    }
+    return false;
+  };
+  CHECK(holds({}));
+  CHECK_FALSE(holds({"--close"}));
+}
