@@ -7,7 +7,11 @@
 namespace tuneshift {
 namespace {
 
-constexpr uint64_t layer_count = 32;
+// Small models have fewer layers, not thinner ones; always more than 10, so that by name layer 10
+// comes before layer 2.
+uint64_t layers_of(uint64_t payload_bytes) {
+  return payload_bytes < 1ULL << 30 ? 12 : 32;
+}
 
 class Layout {
  public:
@@ -48,11 +52,12 @@ uint64_t Tensor::elements() const {
 
 std::vector<Tensor> lay_out_model(uint64_t payload_bytes) {
   // A layer has 10 h² + 2 h elements; a sixteenth of the file is left for the embedding.
-  const double per_layer = static_cast<double>(payload_bytes) / 2 / layer_count * 15 / 16;
+  const uint64_t layers = layers_of(payload_bytes);
+  const double per_layer = static_cast<double>(payload_bytes / layers) / 2 * 15 / 16;
   const auto root = static_cast<uint64_t>(std::sqrt(per_layer / 10.5));
   const uint64_t hidden = std::max<uint64_t>(16, root / 16 * 16);
   Layout layout;
-  for (uint64_t index = 0; index < layer_count; ++index) add_layer(layout, index, hidden);
+  for (uint64_t index = 0; index < layers; ++index) add_layer(layout, index, hidden);
   layout.add("model.norm.weight", {hidden});
   const uint64_t rows = (payload_bytes - layout.end()) / 2 / hidden;
   if (rows > 0) layout.add("model.embed_tokens.weight", {rows, hidden});

@@ -17,9 +17,9 @@ struct Tensor {
   [[nodiscard]] uint64_t bytes() const { return elements() * 2; }
 };
 
-/// The tensors of a 32-layer decoder that fill exactly `payload_bytes` (even, at least 512 KiB), in
-/// the order of the file: layer 2 comes before layer 10. All but the last start at a multiple
-/// of 32.
+/// The tensors of a decoder (12 layers, 32 from 1 GiB) that fill exactly `payload_bytes` (even, at
+/// least 512 KiB), in the order of the file: layer 2 comes before layer 10. All but the last start
+/// at a multiple of 32.
 std::vector<Tensor> lay_out_model(uint64_t payload_bytes);
 
 }  // namespace tuneshift
