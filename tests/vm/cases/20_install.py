@@ -12,6 +12,7 @@ FILES = (
     "/usr/lib/systemd/system-preset/90-tuneshift.preset",
     "/usr/lib/tuneshift/profiles/throughput.yaml",
     "/usr/lib/tuneshift/profiles/latency.yaml",
+    "/usr/share/dbus-1/system.d/org.tuneshift1.conf",
     "/etc/tuneshift/tuneshift.yaml",
 )
 

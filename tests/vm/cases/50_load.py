@@ -2,7 +2,7 @@
 # deadline: 120
 """One cold mmap load: seen, helped, over; and `systemctl stop` puts back what still differs."""
 
-from checks import READ_AHEAD, daemon, expect_unchanged, history, kinds, knobs, manager, read, reader, run, wait_for
+from checks import READ_AHEAD, daemon, differences, expect_unchanged, history, kinds, knobs, manager, read, reader, run, wait_for
 
 before = knobs()
 with daemon("auto"):
@@ -14,7 +14,7 @@ with daemon("auto"):
         assert manager("State") == "serving"
         for row in history():
             print(row["kind"], row.get("text", ""))
-        # The reader lives, so the serving profile is in force, and stopping is not trivial.
+        wait_for("the serving profile", lambda: differences(before, knobs()))
         run("systemctl", "stop", "tuneshift.service")
         expect_unchanged(before)
 run("systemctl", "is-active", "tuned.service")

@@ -72,7 +72,7 @@ def wait_for(what, condition, seconds=30):
         if value:
             return value
         assert time.monotonic() < deadline, f"{what}: not within {seconds} s"
-        time.sleep(0.05)
+        time.sleep(0.1)
 
 
 def unit(name, prop):
