@@ -92,6 +92,21 @@ Result<Knob> find_any(const KernelFs& kernel, std::string_view name) {
 
 }  // namespace
 
+std::string knob_name(const KnobInfo& kind, std::string_view device) {
+  const std::string name(kind.name);
+  switch (kind.family) {
+    case Family::sysctl:
+      return name;
+    case Family::thp:
+      return "thp/" + name;
+    case Family::block:
+      return "block/" + std::string(device) + "/" + name;
+    case Family::bdi:
+      break;
+  }
+  return "bdi/" + std::string(device) + "/" + name;
+}
+
 Result<Knob> resolve_knob(const KernelFs& kernel, std::string_view name) {
   if (name.size() <= kLongestName) {
     auto knob = find_any(kernel, name);
