@@ -80,14 +80,15 @@ Result<Spawned> spawn(const std::string& helper, const Reader& reader, uint64_t 
   posix_spawn_file_actions_t actions;
   posix_spawnattr_t attributes;
   sigset_t none;
-  sigset_t all;
+  sigset_t ignored;
   sigemptyset(&none);
-  sigfillset(&all);
+  sigemptyset(&ignored);
+  sigaddset(&ignored, SIGPIPE);
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_adddup2(&actions, theirs.get(), STDIN_FILENO);
   posix_spawnattr_init(&attributes);
   posix_spawnattr_setsigmask(&attributes, &none);
-  posix_spawnattr_setsigdefault(&attributes, &all);
+  posix_spawnattr_setsigdefault(&attributes, &ignored);
   posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
   char name[] = "tuneshift-inspect";
   char* arguments[] = {name, nullptr};
@@ -96,7 +97,12 @@ Result<Spawned> spawn(const std::string& helper, const Reader& reader, uint64_t 
       posix_spawn(&spawned.pid, helper.c_str(), &actions, &attributes, arguments, environment);
   posix_spawnattr_destroy(&attributes);
   posix_spawn_file_actions_destroy(&actions);
-  if (error != 0) return errno_error(error, "start", helper);
+  if (error != 0) {
+    // Not the caller's not_found: that is a reader that has gone.
+    Error failure = errno_error(error, "start", helper);
+    failure.code = ErrorCode::io;
+    return failure;
+  }
 
   spawned.pidfd = UniqueFd(static_cast<int>(syscall(SYS_pidfd_open, spawned.pid, 0)));
   if (!spawned.pidfd) {

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <systemd/sd-event.h>
+
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "daemon/inspector.h"
+
+namespace tuneshift::testing {
+
+/// An inspector on a loop of its own that keeps the answers.
+class Asking {
+ public:
+  explicit Asking(Inspector::Limits limits = {20000, 8, 256},
+                  const std::string& helper = TUNESHIFT_INSPECT)
+      : loop_(make_loop()),
+        inspector_(loop_.get(), helper, limits, [this](const Reader& reader, Result<Facts> result) {
+          answers.emplace_back(reader, std::move(result));
+        }) {}
+  Asking(const Asking&) = delete;
+  Asking& operator=(const Asking&) = delete;
+
+  void ask(const Reader& reader, uint64_t size = 1 << 20) { inspector_.inspect(reader, size); }
+
+  /// Runs the loop until there are so many answers.
+  void wait_for(size_t count) {
+    while (answers.size() < count) {
+      const int ran = sd_event_run(loop_.get(), 30000000);
+      if (ran <= 0) throw std::runtime_error("no answer");
+    }
+  }
+
+  /// One question and its answer.
+  Result<Facts> facts(const Reader& reader) {
+    const size_t count = answers.size();
+    ask(reader);
+    wait_for(count + 1);
+    return answers.back().second;
+  }
+
+  std::vector<std::pair<Reader, Result<Facts>>> answers;
+
+ private:
+  static sd_event* make_loop() {
+    sd_event* loop = nullptr;
+    if (sd_event_new(&loop) < 0) throw std::runtime_error("sd_event_new");
+    return loop;
+  }
+  struct Unref {
+    void operator()(sd_event* loop) const { sd_event_unref(loop); }
+  };
+  // The inspector goes before its loop does.
+  std::unique_ptr<sd_event, Unref> loop_;
+  Inspector inspector_;
+};
+
+}  // namespace tuneshift::testing
