@@ -60,7 +60,7 @@ void reap(const UniqueFd& pidfd, siginfo_t& info) {
 // Starts the helper with one end of a socket as its standard input and the request in it.
 Result<Spawned> spawn(const std::string& helper, const Reader& reader, uint64_t file_size) {
   int ends[2];
-  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0) {
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
     return errno_error(errno, "socketpair");
   }
   Spawned spawned;
@@ -73,7 +73,8 @@ Result<Spawned> spawn(const std::string& helper, const Reader& reader, uint64_t 
   request.file_size = file_size;
   request.device_major = reader.file.device_major;
   request.device_minor = reader.file.device_minor;
-  if (send(spawned.socket.get(), &request, sizeof request, MSG_NOSIGNAL) != sizeof request) {
+  if (send(spawned.socket.get(), &request, sizeof request, MSG_NOSIGNAL | MSG_DONTWAIT) !=
+      sizeof request) {
     return errno_error(errno, "send to the inspector");
   }
 
