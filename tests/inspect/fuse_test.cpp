@@ -4,7 +4,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include <algorithm>
+#include <memory>
 
 #include "tests/catch.h"
 #include "tests/inspect/asking.h"
@@ -54,14 +54,18 @@ TEST_CASE("on FUSE a mapping without a descriptor is read through the process's 
 }
 
 TEST_CASE("a hanging file system costs its own requests, and the loop goes on") {
+  // Outlives the server, which its own exit waits for.
+  std::unique_ptr<Process> victim;
   FuseServer server(safetensors_header());
   Scratch scratch;
   const std::string local = scratch.file("a.gguf", gguf_header());
-  Process victim([&] { return map_and_touch(server.path(), true, false); });
+  victim = std::make_unique<Process>([&] { return map_and_touch(server.path(), true, false); });
   Process other([&] { return open(local.c_str(), O_RDONLY) >= 0; });
-  const Reader hung = reader_of(victim, server.path());
+  const Reader hung = reader_of(*victim, server.path());
   const Reader healthy = reader_of(other, local);
   server.control().hang_reads = true;
+  // A read can be killed, the close after it can not: the helper stays in the kernel.
+  server.control().hang_flushes = true;
 
   Asking asking({2000, 8, 256});
   asking.ask(hung);
@@ -77,11 +81,9 @@ TEST_CASE("a hanging file system costs its own requests, and the loop goes on") 
     REQUIRE_FALSE(asking.answers[i].second.ok());
     CHECK(asking.answers[i].second.error().code == ErrorCode::timeout);
   }
-  // The helper is killed but waits in the kernel; its slot is not given to another.
-  CHECK(server.control().unanswered == 1);
+  // Its slot is not given to another that would get stuck as well.
   const auto again = asking.facts(hung);
   REQUIRE_FALSE(again.ok());
   CHECK(again.error().code == ErrorCode::timeout);
-  CHECK(server.control().unanswered == 1);
   CHECK(asking.facts(healthy).ok());
 }

@@ -127,7 +127,7 @@ std::string gguf_header() {
 std::string torch_header() {
   const std::string name = "archive/data.pkl";
   return std::string("PK\3\4", 4) + little_endian(0, 2) + little_endian(0x0808, 2) +
-         little_endian(0, 2) + little_endian(0, 4) + little_endian(0, 12) +
+         little_endian(0, 2) + little_endian(0, 4) + std::string(12, '\0') +
          little_endian(name.size(), 2) + little_endian(18, 2) + name + "FB";
 }
 
