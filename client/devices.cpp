@@ -41,10 +41,10 @@ int list(Daemon& daemon, const Session& session) {
                {"SCHEDULER"},
                {"READ-AHEAD", Align::right},
                {"REQUESTS", Align::right},
-               {"MAX-SIZE", Align::right},
+               {"MAX-SIZE", Align::right, 0, false, 2},
                {"READ P50", Align::right},
                {"READ P99", Align::right},
-               {"MODEL", Align::left, 10}});
+               {"MODEL", Align::left, 10, false, 1}});
   for (const auto& device : devices.value().items()) {
     const Json& queue = device["queue"];
     const Json& reads = device["read_latency"];

@@ -135,10 +135,10 @@ int list(Daemon& daemon, const Session& session) {
   Table table({{"COOKIE", Align::right},
                {"PROFILE"},
                {"HOLDER"},
-               {"UID", Align::right},
-               {"SINCE"},
+               {"UID", Align::right, 0, false, 1},
+               {"SINCE", Align::left, 0, false, 2},
                {"LEFT"},
-               {"DEVICES", Align::left, 8},
+               {"DEVICES", Align::left, 8, false, 3},
                {"REASON", Align::left, 12}});
   for (const auto& row : holds.value().items()) {
     const uint64_t until = row["until"].number();

@@ -18,12 +18,12 @@ Colour state_colour(const std::string& state) {
 std::string render(const Json& knobs, const Style& style) {
   Table table({{"KNOB", Align::left, 24, true},
                {"STATE"},
-               {"ORIGINAL", Align::left, 8},
+               {"ORIGINAL", Align::left, 8, false, 3},
                {"NOW", Align::left, 8},
                {"WANTED", Align::left, 8},
-               {"SINCE"},
-               {"OWNER", Align::left, 8},
-               {"WHY", Align::left, 12}});
+               {"SINCE", Align::left, 0, false, 1},
+               {"OWNER", Align::left, 8, false, 2},
+               {"WHY", Align::left, 12, false, 4}});
   const uint64_t now = now_us();
   for (const auto& row : knobs.items()) {
     const std::string state = row["state"].text();

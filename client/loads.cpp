@@ -50,13 +50,13 @@ std::string render(const Json& loads, const Style& style) {
   Table table({{"ID", Align::right},
                {"STATE"},
                {"MODEL", Align::left, 12, true},
-               {"DEVICES", Align::left, 8},
-               {style.columns == 0 ? "" : "PROGRESS"},
+               {"DEVICES", Align::left, 8, false, 3},
+               {style.columns == 0 ? "" : "PROGRESS", Align::left, 0, false, 2},
                {"DONE", Align::right},
                {"LOADED"},
                {"RATE", Align::right},
                {"TIME"},
-               {"ASSISTANCE", Align::left, 10}});
+               {"ASSISTANCE", Align::left, 10, false, 1}});
   for (const auto& load : loads.items()) {
     const std::string progress =
         style.columns == 0 || !is_loading(load)
@@ -128,9 +128,11 @@ void print_followed(const Json& loads, const Session& session, Screen& screen) {
     screen.draw(render(loads, session.style));
   } else {
     for (const auto& load : loads.items()) {
-      print(human_time(now_us(), now_us()) + " load " + load["id"].text() + ' ' +
-            printable(load_name(load)) + ": " + load["state"].text() + ", " + load_progress(load) +
-            ", " + human_rate(load_rate(load)) + ", " + load_time(load) + '\n');
+      std::string line = human_time(now_us(), now_us()) + " load " + load["id"].text() + ' ' +
+                         load_name(load) + ": " + load["state"].text() + ", " +
+                         load_progress(load) + ", " + human_rate(load_rate(load));
+      if (const std::string time = load_time(load); !time.empty()) line += ", " + time;
+      print(printable(line) + '\n');
     }
     std::fflush(stdout);
   }

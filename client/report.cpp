@@ -54,11 +54,11 @@ std::string render_loads(const Json& loads, const Style& style) {
                {"MODEL", Align::left, 12, true},
                {"STATE"},
                {"SIZE", Align::right},
-               {"TIME"},
+               {"TIME", Align::left, 0, false, 2},
                {"BEFORE", Align::right},
                {"AFTER", Align::right},
                {"SAVED", Align::right},
-               {"ASSISTANCE", Align::left, 10}});
+               {"ASSISTANCE", Align::left, 10, false, 1}});
   const auto rate = [](const Json& value) {
     return value.number() == 0 ? "" : human_rate(value.number());
   };
@@ -83,8 +83,8 @@ std::string render_changes(const std::string& title, const Json& changes, const 
                {"FROM", Align::left, 8},
                {"TO", Align::left, 8},
                {"TIMES", Align::right},
-               {"PROFILE"},
-               {"WHY", Align::left, 12}});
+               {"PROFILE", Align::left, 0, false, 2},
+               {"WHY", Align::left, 12, false, 1}});
   for (const auto& row : changes.items()) {
     table.add({"  " + row["knob"].text(), row["from"].text(), row["to"].text(), row["times"].text(),
                row["profile"].text(), row["why"].text()});

@@ -2,7 +2,6 @@
 #include "client/table.h"
 
 #include <algorithm>
-#include <numeric>
 
 #include "client/utf8.h"
 
@@ -15,6 +14,15 @@ constexpr size_t kGap = 2;
 std::string padding(size_t width, const std::string& text) {
   const size_t used = utf8_count(text);
   return std::string(width > used ? width - used : 0, ' ');
+}
+
+/// Columns of width 0 are not shown.
+size_t line_width(const std::vector<size_t>& widths) {
+  size_t sum = 0;
+  for (const size_t width : widths) {
+    if (width != 0) sum += (sum == 0 ? 0 : kGap) + width;
+  }
+  return sum;
 }
 
 void trim_end(std::string& line) {
@@ -38,23 +46,41 @@ std::vector<size_t> Table::widths(const Style& style) const {
     if (widths[i] != 0) widths[i] = std::max(widths[i], utf8_count(columns_[i].header));
   }
   if (style.columns == 0) return widths;
-  const auto used = [&widths] {
-    const auto shown = static_cast<size_t>(
-        std::count_if(widths.begin(), widths.end(), [](size_t width) { return width != 0; }));
-    return std::accumulate(widths.begin(), widths.end(), size_t{0}) +
-           (shown == 0 ? 0 : shown - 1) * kGap;
-  };
-  while (used() > style.columns) {
+  leave_out(widths, style.columns);
+  shrink(widths, style.columns);
+  return widths;
+}
+
+size_t Table::least_width(size_t column, size_t natural_width) const {
+  const Column& wanted = columns_[column];
+  if (wanted.least_width == 0 || natural_width == 0) return natural_width;
+  return std::min(natural_width, std::max(wanted.least_width, utf8_count(wanted.header)));
+}
+
+void Table::leave_out(std::vector<size_t>& widths, size_t available) const {
+  while (true) {
+    std::vector<size_t> least(widths.size());
+    size_t first = widths.size();
+    for (size_t i = 0; i < widths.size(); ++i) {
+      least[i] = least_width(i, widths[i]);
+      if (widths[i] == 0 || columns_[i].expendable == 0) continue;
+      if (first == widths.size() || columns_[i].expendable < columns_[first].expendable) first = i;
+    }
+    if (line_width(least) <= available || first == widths.size()) return;
+    widths[first] = 0;
+  }
+}
+
+void Table::shrink(std::vector<size_t>& widths, size_t available) const {
+  while (line_width(widths) > available) {
     size_t widest = widths.size();
     for (size_t i = 0; i < widths.size(); ++i) {
-      const size_t least = std::max(columns_[i].least_width, utf8_count(columns_[i].header));
-      if (columns_[i].least_width == 0 || widths[i] <= least) continue;
+      if (widths[i] <= least_width(i, widths[i])) continue;
       if (widest == widths.size() || widths[i] > widths[widest]) widest = i;
     }
-    if (widest == widths.size()) break;
+    if (widest == widths.size()) return;
     --widths[widest];
   }
-  return widths;
 }
 
 std::string Table::render(const Style& style) const {

@@ -17,6 +17,9 @@ struct Column {
   /// 0: never.
   size_t least_width = 0;
   bool keep_tail = false;  ///< cut at the front: the end of a path says more
+  /// Where shrinking would not be enough, columns are left out, the lowest of these first.
+  /// 0: never.
+  int expendable = 0;
 };
 
 struct Cell {
@@ -37,7 +40,11 @@ class Table {
   [[nodiscard]] std::string render(const Style& style) const;
 
  private:
-  std::vector<size_t> widths(const Style& style) const;
+  /// Of every column; 0 for one that is left out.
+  [[nodiscard]] std::vector<size_t> widths(const Style& style) const;
+  [[nodiscard]] size_t least_width(size_t column, size_t natural_width) const;
+  void leave_out(std::vector<size_t>& widths, size_t available) const;
+  void shrink(std::vector<size_t>& widths, size_t available) const;
   std::vector<Column> columns_;
   std::vector<std::vector<Cell>> rows_;
 };
