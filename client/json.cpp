@@ -58,7 +58,8 @@ void start_line(std::string& out, int indent) {
 
 Json& Json::append(Json item) {
   if (!std::holds_alternative<Items>(value_)) value_ = Items();
-  return std::get<Items>(value_).emplace_back(std::move(item));
+  std::get<Items>(value_).push_back(std::move(item));
+  return *this;
 }
 
 Json& Json::set(std::string_view name, Json value) {
