@@ -1,0 +1,74 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Measures the figures that tuneshift is judged by and prints them as a table; asserts nothing."""
+import argparse
+import dataclasses
+import json
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+
+import figures
+from lib import terminal
+from lib.machine import Scratch, disk_scratch
+from lib.processes import Failed, cleanup
+from lib.service import PrivateBus, Tuneshiftd
+
+CONFIGURATION = "mode: auto\n"
+
+
+def note(text):
+    print(terminal.paint("dim", text) if sys.stderr.isatty() else text, file=sys.stderr, flush=True)
+
+
+def measure(stack, build, rounds, seconds):
+    disk = stack.enter_context(disk_scratch(figures.LOCAL_BYTES))
+    memory = stack.enter_context(Scratch("/dev/shm"))
+    bus = stack.enter_context(PrivateBus(disk.path))
+    daemon = stack.enter_context(Tuneshiftd(build, bus, disk.path, CONFIGURATION))
+    # Idle first: the slow store is a file system that a machine without FUSE has not mounted.
+    rows = figures.idle(build, daemon, seconds, note)
+    rows += figures.local_disk(build, disk, daemon, rounds, note)
+    rows += figures.slow_store(stack, build, memory, daemon, rounds, note)
+    return rows
+
+
+def number(value):
+    return f"{value:.0f}" if value == int(value) or abs(value) >= 100 else f"{value:.1f}"
+
+
+def show(rows):
+    lines = []
+    for row in rows:
+        between = "" if row.low == row.high else f"{number(row.low)} … {number(row.high)}"
+        lines.append((row.name, f"{number(row.value)} {row.unit}".rstrip(), between, row.wanted,
+                      row.definition))
+    terminal.table(("figure", "median", "least … most", "wanted", "how"), lines)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--build", default="build/release", help="build folder")
+    parser.add_argument("--rounds", type=int, default=5, help="of every kind of load")
+    parser.add_argument("--idle-seconds", type=int, default=30, help="to count wake-ups for")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    options = parser.parse_args()
+    try:
+        with cleanup() as stack:
+            rows = measure(stack, os.path.abspath(options.build), options.rounds,
+                           options.idle_seconds)
+    except Failed as failure:
+        print(f"bench: {failure}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    if options.json:
+        print(json.dumps([dataclasses.asdict(row) for row in rows], indent=2, ensure_ascii=False))
+    else:
+        show(rows)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
