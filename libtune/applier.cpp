@@ -120,8 +120,8 @@ Receipt Applier::converge(const Desired& desired, Pass pass) {
   }
   for (auto& [name, record] : writer_->records()) {
     record.is_wanted = wants.count(name) > 0;
-    if (record.is_wanted || !record.in_force || !is_in(pass, *record.knob.kind)) continue;
-    if (!waits_for_mover(record, writer_->records())) turns.push_back({record.knob, nullptr});
+    const bool settled = record.is_wanted || !record.in_force;
+    if (!settled && is_in(pass, *record.knob.kind)) turns.push_back({record.knob, nullptr});
   }
   run(std::move(turns), wants, receipt);
   if (!receipt.empty()) forget_settled();
@@ -148,7 +148,7 @@ void Applier::run(std::vector<Turn> turns, const Desired& wants, Receipt& receip
     KnobRecord& record = writer_->record(turn.knob);
     const std::string other = turn.want == nullptr ? "" : excluded_by(turn.knob, wants);
     if (turn.want == nullptr) {
-      writer_->put_back(record, receipt);
+      if (!waits_for_mover(record, writer_->records())) writer_->put_back(record, receipt);
     } else if (!other.empty()) {
       writer_->refuse(record, *turn.want, "excluded by " + other + ", wanted as well", receipt);
     } else {

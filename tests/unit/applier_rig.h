@@ -18,6 +18,7 @@ inline uint64_t tick() {
 
 inline const std::string kSwappiness = "proc/sys/vm/swappiness";
 inline const std::string kDirtyRatio = "proc/sys/vm/dirty_ratio";
+inline const std::string kThpEnabled = "sys/kernel/mm/transparent_hugepage/enabled";
 inline const std::string kDirtyBytes = "proc/sys/vm/dirty_bytes";
 inline const std::string kVda = "sys/block/vda/queue/";
 
@@ -31,15 +32,23 @@ inline ValueSpec at_least(int64_t number) {
   return Bounds{Amount{number, {}}, std::nullopt};
 }
 
+/// "none [mq-deadline] kyber", as the kernel shows a choice.
+inline std::function<std::string(const std::string&)> chosen_of(std::vector<std::string> choices,
+                                                                std::string end) {
+  return [choices = std::move(choices), end = std::move(end)](const std::string& value) {
+    std::string text;
+    for (const std::string& choice : choices) {
+      if (!text.empty()) text += " ";
+      text += choice == value ? "[" + choice + "]" : choice;
+    }
+    return text + end;
+  };
+}
+
 /// Makes `kernel` behave as vda's queue and the machine's memory management do.
 inline void imitate(FaultyKernelFs& kernel) {
-  kernel.shows(kVda + "scheduler", [](const std::string& value) {
-    std::string text;
-    for (const std::string word : {"none", "mq-deadline", "kyber"}) {
-      text += word == value ? "[" + word + "] " : word + " ";
-    }
-    return text;
-  });
+  kernel.shows(kVda + "scheduler", chosen_of({"none", "mq-deadline", "kyber"}, " "));
+  kernel.shows(kThpEnabled, chosen_of({"always", "madvise", "never"}, ""));
   kernel.on_write(kVda + "scheduler", [&kernel](const std::string&, const std::string&) {
     kernel.put(kVda + "nr_requests", "256\n");
   });
@@ -72,10 +81,14 @@ struct Rig {
     start();
   }
 
-  /// A new process: nothing is known but what the journal says.
-  void start() {
+  void stop() {
     applier.reset();
     journal.reset();
+  }
+
+  /// A new process: nothing is known but what the journal says.
+  void start() {
+    stop();
     auto opened = Journal::open(run.root(), 0);
     if (!opened) throw std::runtime_error(opened.error().message);
     journal.emplace(std::move(opened).value());

@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include "libtune/kernel_fs.h"
@@ -29,6 +30,10 @@ class FaultyKernelFs : public KernelFs {
   /// Writes to `path` fail with this error, before or after they had their effect; 0 ends it.
   void fail_writes(const std::string& path, int error, bool after_effect = false) {
     failures_[path] = {error, after_effect};
+  }
+  /// Writes of this one value fail with EINVAL.
+  void refuse_value(const std::string& path, std::string value) {
+    refused_[path] = std::move(value);
   }
   /// `hook` runs with each write to `path`, just before its effect.
   void on_write(const std::string& path, Hook hook) { hooks_[path] = std::move(hook); }
@@ -58,6 +63,10 @@ class FaultyKernelFs : public KernelFs {
     const bool fails = failure != failures_.end() && failure->second.first != 0;
     if (!exists(path)) return errno_error(ENOENT, "open", path);
     if (fails && !failure->second.second) return errno_error(failure->second.first, "write", path);
+    const auto refused = refused_.find(path);
+    if (refused != refused_.end() && refused->second == value) {
+      return errno_error(EINVAL, "write", path);
+    }
     writes.push_back(path + "=" + std::string(value));
     const auto hook = hooks_.find(path);
     if (hook != hooks_.end()) hook->second(path, std::string(value));
@@ -74,6 +83,7 @@ class FaultyKernelFs : public KernelFs {
   const KernelTree& tree_;
   std::map<std::string, std::function<std::string(const std::string&)>> shown_;
   std::map<std::string, std::pair<int, bool>> failures_;
+  std::map<std::string, std::string> refused_;
   std::map<std::string, Hook> hooks_;
   mutable std::map<std::string, std::pair<int, std::function<void()>>> read_hooks_;
 };

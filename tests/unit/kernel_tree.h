@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #pragma once
 
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <initializer_list>
@@ -37,7 +41,7 @@ inline TreeEntry directory(std::string path) {
 class KernelTree {
  public:
   KernelTree(std::initializer_list<TreeEntry> entries) {
-    std::string name = (std::filesystem::temp_directory_path() / "tuneshift-tree-XXXXXX").string();
+    std::string name = parent() + "/tuneshift-tree-XXXXXX";
     if (::mkdtemp(name.data()) == nullptr) {
       throw std::system_error(errno, std::generic_category(), "mkdtemp");
     }
@@ -97,6 +101,13 @@ class KernelTree {
   }
 
  private:
+  /// In memory where there is such a place: ext4 waits for the disk when a file is replaced.
+  static std::string parent() {
+    const std::string in_memory = "/dev/shm";
+    if (::access(in_memory.c_str(), W_OK) == 0) return in_memory;
+    return std::filesystem::temp_directory_path().string();
+  }
+
   std::filesystem::path root_;
 };
 
