@@ -6,14 +6,14 @@ namespace tuneshift {
 namespace {
 
 struct Form {
-  unsigned char mask;
-  unsigned char lead;
   size_t length;
   char32_t smallest;  // anything below it is an overlong form
+  unsigned char mask;
+  unsigned char lead;
 };
 
 constexpr Form kForms[] = {
-    {0x80, 0x00, 1, 0x0}, {0xe0, 0xc0, 2, 0x80}, {0xf0, 0xe0, 3, 0x800}, {0xf8, 0xf0, 4, 0x10000}};
+    {1, 0x0, 0x80, 0x00}, {2, 0x80, 0xe0, 0xc0}, {3, 0x800, 0xf0, 0xe0}, {4, 0x10000, 0xf8, 0xf0}};
 
 }  // namespace
 
