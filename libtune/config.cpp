@@ -29,8 +29,11 @@ struct Unit {
 // Longer suffixes first: "ms" ends in "s".
 constexpr std::array kSizes = {Unit{"KiB", 1ULL << 10}, Unit{"MiB", 1ULL << 20},
                                Unit{"GiB", 1ULL << 30}, Unit{"TiB", 1ULL << 40}, Unit{"", 1}};
-constexpr std::array kDurations = {Unit{"ms", 1}, Unit{"s", 1000}, Unit{"m", 60 * 1000},
-                                   Unit{"h", 60 * 60 * 1000}};
+constexpr uint64_t kSecond = 1000;
+constexpr uint64_t kMinute = 60 * kSecond;
+constexpr uint64_t kHour = 60 * kMinute;
+constexpr std::array kDurations = {Unit{"ms", 1}, Unit{"s", kSecond}, Unit{"m", kMinute},
+                                   Unit{"h", kHour}};
 
 // A natural number with one of the suffixes; the largest number there is where it overflows.
 template <size_t N>
@@ -121,7 +124,7 @@ class ConfigParser {
           {1ULL << 20, 1ULL << 40, "1MiB to 1TiB"});
     } else {
       set(config_.settle_ms, key, value, parse_with_unit(value.text, kDurations), kDurationForm,
-          {100, 600 * 1000, "100ms to 10m"});
+          {100, 10 * kMinute, "100ms to 10m"});
     }
   }
 
@@ -129,7 +132,7 @@ class ConfigParser {
     if (!has_one_value(key, value)) return;
     if (key.text == "dwell") {
       set(config_.dwell_ms, key, value, parse_with_unit(value.text, kDurations), kDurationForm,
-          {0, 24 * 60 * 60 * 1000, "0s to 24h"});
+          {0, 24 * kHour, "0s to 24h"});
     } else {
       set(config_.writes_per_hour, key, value, parse_count(value.text), "is not a whole number",
           {1, 3600, "1 to 3600"});
@@ -204,7 +207,7 @@ bool parse_mode(const std::string& text, Mode& mode) {
 
 Config parse_config(const std::string& text, const std::string& file, Diagnostics& mistakes) {
   const size_t first = mistakes.size();
-  const Config config = ConfigParser(file, mistakes).parse(text);
+  Config config = ConfigParser(file, mistakes).parse(text);
   sort_by_position(mistakes, first);
   return config;
 }
