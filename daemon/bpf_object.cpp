@@ -85,8 +85,8 @@ Status use_shared_maps(bpf_object* object, const BpfMaps& shared) {
   return {};
 }
 
-Result<OwnedFd> duplicate(int fd) {
-  OwnedFd copy(fcntl(fd, F_DUPFD_CLOEXEC, 0));
+Result<UniqueFd> duplicate(int fd) {
+  UniqueFd copy(fcntl(fd, F_DUPFD_CLOEXEC, 0));
   if (!copy) return errno_error(errno, "dup");
   return copy;
 }
@@ -108,23 +108,23 @@ Result<BpfObject> load_bpf_object(const char* name, std::span<const char> image,
   BpfObject loaded;
   bpf_program* program = nullptr;
   bpf_object__for_each_program(program, object.get()) {
-    Result<OwnedFd> fd = duplicate(bpf_program__fd(program));
+    Result<UniqueFd> fd = duplicate(bpf_program__fd(program));
     if (!fd.ok()) return fd.error();
     loaded.programs.push_back(std::move(fd).value());
   }
   bpf_map* map = nullptr;
   bpf_object__for_each_map(map, object.get()) {
-    Result<OwnedFd> fd = duplicate(bpf_map__fd(map));
+    Result<UniqueFd> fd = duplicate(bpf_map__fd(map));
     if (!fd.ok()) return fd.error();
     loaded.maps.emplace(bpf_map__name(map), std::move(fd).value());
   }
   return loaded;
 }
 
-Result<OwnedFd> attach_bpf_program(const OwnedFd& program) {
+Result<UniqueFd> attach_bpf_program(const UniqueFd& program) {
   const int link = bpf_raw_tracepoint_open(nullptr, program.get());
   if (link < 0) return errno_error(-link, "attaching");
-  return OwnedFd(link);
+  return UniqueFd(link);
 }
 
 Result<std::vector<std::string>> missing_tracepoints(const std::vector<std::string>& names) {

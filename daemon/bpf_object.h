@@ -7,17 +7,17 @@
 #include <string_view>
 #include <vector>
 
-#include "daemon/owned_fd.h"
+#include "daemon/unique_fd.h"
 #include "libtune/result.h"
 
 namespace tuneshift {
 
 /// Descriptors by map name.
-using BpfMaps = std::map<std::string, OwnedFd, std::less<>>;
+using BpfMaps = std::map<std::string, UniqueFd, std::less<>>;
 
 /// What stays of a loaded object: descriptors. libbpf's own memory is given back.
 struct BpfObject {
-  std::vector<OwnedFd> programs;
+  std::vector<UniqueFd> programs;
   BpfMaps maps;
 };
 
@@ -27,7 +27,7 @@ Result<BpfObject> load_bpf_object(const char* name, std::span<const char> image,
                                   const BpfMaps& shared);
 
 /// Starts a loaded BTF tracepoint program; closing the descriptor stops it.
-Result<OwnedFd> attach_bpf_program(const OwnedFd& program);
+Result<UniqueFd> attach_bpf_program(const UniqueFd& program);
 
 /// Which of these tracepoints the running kernel lacks; an error when it has no BTF.
 Result<std::vector<std::string>> missing_tracepoints(const std::vector<std::string>& names);

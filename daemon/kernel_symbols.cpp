@@ -8,7 +8,7 @@
 #include <cstdio>
 #include <memory>
 
-#include "daemon/owned_fd.h"
+#include "daemon/unique_fd.h"
 
 namespace tuneshift {
 
@@ -27,13 +27,13 @@ bool names(std::string_view line, std::string_view symbol) {
 }  // namespace
 
 Result<uint64_t> kernel_symbol_address(const std::string& root, std::string_view symbol) {
-  const OwnedFd root_fd(open(root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  const UniqueFd root_fd(open(root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!root_fd) return errno_error(errno, "open", root);
-  OwnedFd fd(openat(root_fd.get(), list_path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  UniqueFd fd(openat(root_fd.get(), list_path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   if (!fd) return errno_error(errno, "open", list_path);
   std::unique_ptr<FILE, int (*)(FILE*)> list(fdopen(fd.get(), "re"), fclose);
   if (!list) return errno_error(errno, "fdopen", list_path);
-  static_cast<void>(fd.release());  // the stream closes it
+  fd.release();  // the stream closes it
 
   char line[512];
   while (fgets(line, sizeof line, list.get()) != nullptr) {

@@ -10,9 +10,9 @@
 #include <vector>
 
 #include "daemon/bpf_object.h"
-#include "daemon/owned_fd.h"
 #include "daemon/probes.h"
 #include "daemon/reader_maps.h"
+#include "daemon/unique_fd.h"
 
 namespace tuneshift {
 
@@ -26,7 +26,7 @@ struct FreeRing {
 struct Probes::Programs {
   struct Signal {
     BpfObject object;
-    std::vector<OwnedFd> links;  ///< empty while detached
+    std::vector<UniqueFd> links;  ///< empty while detached
   };
 
   Programs(const ProbeSettings& wanted, Handler events_handler);

@@ -148,8 +148,8 @@ void Probes::Programs::attach(const std::string& name) {
   const auto found = loaded.find(name);
   if (found == loaded.end() || attached(name)) return;
   Signal& signal = found->second;
-  for (const OwnedFd& program : signal.object.programs) {
-    Result<OwnedFd> link = attach_bpf_program(program);
+  for (const UniqueFd& program : signal.object.programs) {
+    Result<UniqueFd> link = attach_bpf_program(program);
     if (!link.ok()) {
       signal.links.clear();
       set_state(name, Tier::absent, link.error().message);

@@ -31,22 +31,22 @@ Buffer make_buffer() {
 }
 
 // For file systems without O_TMPFILE: a name that nobody can foresee, gone at once.
-Result<OwnedFd> create_and_unlink(int directory) {
+Result<UniqueFd> create_and_unlink(int directory) {
   uint64_t number = 0;
   if (getrandom(&number, sizeof number, 0) != sizeof number) return errno_error(errno, "getrandom");
   const std::string name = ".selftest-" + std::to_string(number);
-  OwnedFd fd(openat(directory, name.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-                    owner_only));
+  UniqueFd fd(openat(directory, name.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+                     owner_only));
   if (!fd) return errno_error(errno, "creating the test file");
   if (unlinkat(directory, name.c_str(), 0) != 0)
     return errno_error(errno, "removing the test file's name");
   return fd;
 }
 
-Result<OwnedFd> create_nameless(const std::string& path) {
-  const OwnedFd directory(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+Result<UniqueFd> create_nameless(const std::string& path) {
+  const UniqueFd directory(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!directory) return errno_error(errno, "open", path);
-  OwnedFd fd(openat(directory.get(), ".", O_TMPFILE | O_RDWR | O_CLOEXEC, owner_only));
+  UniqueFd fd(openat(directory.get(), ".", O_TMPFILE | O_RDWR | O_CLOEXEC, owner_only));
   if (fd) return fd;
   if (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL)
     return errno_error(errno, "creating a test file in", path);
@@ -68,7 +68,7 @@ Status write_data(int fd) {
 }  // namespace
 
 Result<SelfTestFile> SelfTestFile::create(const std::string& directory, uint64_t size) {
-  Result<OwnedFd> fd = create_nameless(directory);
+  Result<UniqueFd> fd = create_nameless(directory);
   if (!fd.ok()) return fd.error();
   const int file = fd.value().get();
   struct stat status {};

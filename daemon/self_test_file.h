@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string>
 
-#include "daemon/owned_fd.h"
+#include "daemon/unique_fd.h"
 #include "libtune/event.h"
 #include "libtune/result.h"
 
@@ -31,10 +31,10 @@ class SelfTestFile {
   Status map();
 
  private:
-  SelfTestFile(OwnedFd fd, FileId id, uint64_t size) : fd_(std::move(fd)), id_(id), size_(size) {}
+  SelfTestFile(UniqueFd fd, FileId id, uint64_t size) : fd_(std::move(fd)), id_(id), size_(size) {}
   Status read_data();
 
-  OwnedFd fd_;
+  UniqueFd fd_;
   FileId id_;
   uint64_t size_;
 };

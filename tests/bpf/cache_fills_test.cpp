@@ -15,7 +15,7 @@ using namespace tuneshift::test;
 namespace {
 
 bool append(const std::string& path, uint64_t bytes) {
-  const OwnedFd fd(open(path.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC));
+  const UniqueFd fd(open(path.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC));
   const std::vector<char> data(mib, 'w');
   for (uint64_t done = 0; done < bytes; done += mib)
     if (write(fd.get(), data.data(), mib) != mib) return false;

@@ -10,7 +10,7 @@
 #include <stdexcept>
 #include <vector>
 
-#include "daemon/owned_fd.h"
+#include "daemon/unique_fd.h"
 
 namespace tuneshift::test {
 
@@ -36,7 +36,7 @@ ScratchDirectory::~ScratchDirectory() {
 
 ColdFile::ColdFile(const ScratchDirectory& directory, uint64_t size)
     : path_(directory.path() + "/model"), size_(size) {
-  const OwnedFd fd(open(path_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  const UniqueFd fd(open(path_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
   require(bool(fd), "creating " + path_);
   const std::vector<char> data(chunk, 'm');
   for (uint64_t offset = 0; offset < size; offset += chunk)
@@ -50,7 +50,7 @@ FileId ColdFile::id() const {
 }
 
 void ColdFile::make_cold() const {
-  const OwnedFd fd(open(path_.c_str(), O_RDONLY | O_CLOEXEC));
+  const UniqueFd fd(open(path_.c_str(), O_RDONLY | O_CLOEXEC));
   require(fd && posix_fadvise(fd.get(), 0, 0, POSIX_FADV_DONTNEED) == 0, "posix_fadvise");
 }
 

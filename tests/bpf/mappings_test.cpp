@@ -13,7 +13,7 @@ using namespace tuneshift::test;
 namespace {
 
 bool map_file(const std::string& path, size_t length) {
-  const OwnedFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  const UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   void* memory = mmap(nullptr, length, PROT_READ, MAP_PRIVATE, fd.get(), 0);
   return memory != MAP_FAILED && munmap(memory, length) == 0;
 }

@@ -17,7 +17,7 @@
 #include <cstring>
 #include <stdexcept>
 
-#include "daemon/owned_fd.h"
+#include "daemon/unique_fd.h"
 
 namespace tuneshift::test {
 
@@ -78,8 +78,8 @@ MemoryFileSystem::MemoryFileSystem(const std::string& mount_point, uint64_t size
   int ends[2];
   if (mkdir(mount_point_.c_str(), 0700) != 0 || pipe2(ends, O_CLOEXEC) != 0)
     throw std::runtime_error("preparing the FUSE mount");
-  const OwnedFd ready(ends[0]);
-  OwnedFd tells(ends[1]);
+  const UniqueFd ready(ends[0]);
+  UniqueFd tells(ends[1]);
   server_ = fork();
   if (server_ < 0) throw std::runtime_error("fork");
   if (server_ == 0) {
@@ -87,7 +87,7 @@ MemoryFileSystem::MemoryFileSystem(const std::string& mount_point, uint64_t size
     ready_fd = tells.get();
     serve(mount_point_);
   }
-  tells = OwnedFd();
+  tells = UniqueFd();
   char byte = 0;
   if (read(ready.get(), &byte, 1) == 1) return;
   waitpid(server_, nullptr, 0);

@@ -41,7 +41,7 @@ TEST_CASE("writing gives no event") {
   watch.probes().watch_cache_fills(true);
   const std::string path = directory.path() + "/written";
   REQUIRE(run_reader([&] {
-    const OwnedFd fd(open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+    const UniqueFd fd(open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
     const std::vector<char> data(mib, 'w');
     for (uint64_t offset = 0; offset < 2 * floor_bytes; offset += mib)
       if (pwrite(fd.get(), data.data(), mib, static_cast<off_t>(offset)) != mib) return false;
@@ -88,10 +88,10 @@ TEST_CASE("a silenced reader goes quiet and is still counted") {
 
   std::array<int, 2> resume{};
   REQUIRE(pipe2(resume.data(), O_CLOEXEC) == 0);
-  const OwnedFd wait_end(resume[0]);
-  const OwnedFd resume_end(resume[1]);
+  const UniqueFd wait_end(resume[0]);
+  const UniqueFd resume_end(resume[1]);
   ReaderProcess reader([&] {
-    const OwnedFd fd(open(file.path().c_str(), O_RDONLY | O_CLOEXEC));
+    const UniqueFd fd(open(file.path().c_str(), O_RDONLY | O_CLOEXEC));
     char byte = 0;
     return pread(fd.get(), &byte, 1, 0) == 1 && read(wait_end.get(), &byte, 1) == 1 &&
            read_sequentially(file.path());

@@ -12,7 +12,7 @@
 #include <memory>
 #include <thread>
 
-#include "daemon/owned_fd.h"
+#include "daemon/unique_fd.h"
 
 namespace tuneshift::test {
 
@@ -47,7 +47,7 @@ bool read_all(int fd) {
 }  // namespace
 
 bool read_mapped(const std::string& path) {
-  const OwnedFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  const UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   const size_t size = size_of(fd.get());
   auto* memory = static_cast<char*>(mmap(nullptr, size, PROT_READ, MAP_SHARED, fd.get(), 0));
   if (memory == MAP_FAILED) return false;
@@ -57,12 +57,12 @@ bool read_mapped(const std::string& path) {
 }
 
 bool read_sequentially(const std::string& path) {
-  const OwnedFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  const UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   return fd && read_all(fd.get());
 }
 
 bool read_in_threads(const std::string& path) {
-  const OwnedFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  const UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   const size_t share = size_of(fd.get()) / threads;
   std::atomic<bool> good = true;
   std::array<std::thread, threads> readers;
@@ -77,12 +77,12 @@ bool read_in_threads(const std::string& path) {
 }
 
 bool read_directly(const std::string& path) {
-  const OwnedFd fd(open(path.c_str(), O_RDONLY | O_DIRECT | O_CLOEXEC));
+  const UniqueFd fd(open(path.c_str(), O_RDONLY | O_DIRECT | O_CLOEXEC));
   return fd && read_all(fd.get());
 }
 
 bool read_by_io_uring(const std::string& path) {
-  const OwnedFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  const UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   const size_t size = size_of(fd.get());
   io_uring ring{};
   if (io_uring_queue_init(queue_depth, &ring, 0) != 0) return false;

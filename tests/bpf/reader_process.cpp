@@ -17,11 +17,11 @@ struct Pipe {
   Pipe() {
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) != 0) throw std::runtime_error("pipe2");
-    read_end = OwnedFd(ends[0]);
-    write_end = OwnedFd(ends[1]);
+    read_end = UniqueFd(ends[0]);
+    write_end = UniqueFd(ends[1]);
   }
-  OwnedFd read_end;
-  OwnedFd write_end;
+  UniqueFd read_end;
+  UniqueFd write_end;
 };
 
 bool exited_well(pid_t pid) {
@@ -31,7 +31,7 @@ bool exited_well(pid_t pid) {
 
 // True once the test says go, false when it went away instead.
 bool wait_for_go(Pipe& go) {
-  go.write_end = OwnedFd();
+  go.write_end = UniqueFd();
   char byte = 0;
   return read(go.read_end.get(), &byte, 1) == 1;
 }
@@ -43,7 +43,7 @@ bool wait_for_go(Pipe& go) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     _exit(wait_for_go(go) && work() ? 0 : 1);
   }
-  go.write_end = OwnedFd();
+  go.write_end = UniqueFd();
   const bool told = write(pids.write_end.get(), &reader, sizeof reader) == sizeof reader;
   _exit(told && exited_well(reader) ? 0 : 1);
 }
@@ -70,7 +70,7 @@ ReaderProcess::~ReaderProcess() {
 void ReaderProcess::start() {
   const char byte = 1;
   if (write(go_.get(), &byte, 1) != 1) throw std::runtime_error("starting the reader process");
-  go_ = OwnedFd();
+  go_ = UniqueFd();
 }
 
 bool ReaderProcess::finish() {

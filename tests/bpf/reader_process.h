@@ -5,7 +5,7 @@
 
 #include <functional>
 
-#include "daemon/owned_fd.h"
+#include "daemon/unique_fd.h"
 
 namespace tuneshift::test {
 
@@ -27,7 +27,7 @@ class ReaderProcess {
  private:
   pid_t pid_ = -1;
   pid_t guardian_ = -1;
-  OwnedFd go_;
+  UniqueFd go_;
 };
 
 /// Whether `work` succeeded in a process of its own.

@@ -99,7 +99,7 @@ TEST_CASE("a sequential read is told from a scattered one") {
 
   file.make_cold();
   REQUIRE(run_reader([&] {
-    const OwnedFd fd(open(file.path().c_str(), O_RDONLY | O_CLOEXEC | (direct ? O_DIRECT : 0)));
+    const UniqueFd fd(open(file.path().c_str(), O_RDONLY | O_CLOEXEC | (direct ? O_DIRECT : 0)));
     alignas(4096) static char block[1 << 16];
     posix_fadvise(fd.get(), 0, 0, POSIX_FADV_RANDOM);
     for (uint64_t end = file_bytes; end > 0; end -= sizeof block)
