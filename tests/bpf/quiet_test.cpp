@@ -66,11 +66,15 @@ TEST_CASE("the daemon's own reads and its children's give no event") {
 
 TEST_CASE("anonymous memory and new threads give no mapping event") {
   const ScratchDirectory directory;
+  const ColdFile file(directory, floor_bytes);
   Watch watch(directory.path());
-  ReaderProcess reader([] {
+  ReaderProcess reader([&] {
     constexpr size_t size = 512 * mib;
-    if (mmap(nullptr, size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED)
-      return false;
+    // The kernel ignores the descriptor of an anonymous mapping.
+    const UniqueFd fd(open(file.path().c_str(), O_RDONLY | O_CLOEXEC));
+    for (const int ignored : {-1, fd.get()})
+      if (mmap(nullptr, size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, ignored, 0) == MAP_FAILED)
+        return false;
     std::array<std::thread, 8> threads;
     for (std::thread& thread : threads)
       thread = std::thread([] { std::vector<char>(mib, 1).swap(*new std::vector<char>); });

@@ -19,6 +19,7 @@ namespace tuneshift::test {
 namespace {
 
 constexpr size_t chunk = 1 << 20;
+constexpr size_t direct_chunk = 8 << 20;  // more than one bio holds
 constexpr size_t page = 4096;
 constexpr unsigned threads = 4;
 constexpr unsigned queue_depth = 8;
@@ -27,8 +28,8 @@ struct Free {
   void operator()(char* memory) const { free(memory); }
 };
 
-std::unique_ptr<char, Free> aligned_chunk() {
-  return std::unique_ptr<char, Free>(static_cast<char*>(aligned_alloc(page, chunk)));
+std::unique_ptr<char, Free> aligned_buffer(size_t size) {
+  return std::unique_ptr<char, Free>(static_cast<char*>(aligned_alloc(page, size)));
 }
 
 size_t size_of(int fd) {
@@ -36,10 +37,10 @@ size_t size_of(int fd) {
   return fstat(fd, &status) == 0 ? static_cast<size_t>(status.st_size) : 0;
 }
 
-bool read_all(int fd) {
-  const auto buffer = aligned_chunk();
+bool read_all(int fd, size_t size) {
+  const auto buffer = aligned_buffer(size);
   for (;;) {
-    const ssize_t got = read(fd, buffer.get(), chunk);
+    const ssize_t got = read(fd, buffer.get(), size);
     if (got <= 0) return got == 0;
   }
 }
@@ -58,7 +59,7 @@ bool read_mapped(const std::string& path) {
 
 bool read_sequentially(const std::string& path) {
   const UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  return fd && read_all(fd.get());
+  return fd && read_all(fd.get(), chunk);
 }
 
 bool read_in_threads(const std::string& path) {
@@ -68,7 +69,7 @@ bool read_in_threads(const std::string& path) {
   std::array<std::thread, threads> readers;
   for (unsigned i = 0; i < threads; ++i)
     readers[i] = std::thread([&, i] {
-      const auto buffer = aligned_chunk();
+      const auto buffer = aligned_buffer(chunk);
       for (size_t offset = i * share; offset < (i + 1) * share; offset += chunk)
         if (pread(fd.get(), buffer.get(), chunk, static_cast<off_t>(offset)) != chunk) good = false;
     });
@@ -78,7 +79,7 @@ bool read_in_threads(const std::string& path) {
 
 bool read_directly(const std::string& path) {
   const UniqueFd fd(open(path.c_str(), O_RDONLY | O_DIRECT | O_CLOEXEC));
-  return fd && read_all(fd.get());
+  return fd && read_all(fd.get(), direct_chunk);
 }
 
 bool read_by_io_uring(const std::string& path) {
@@ -87,7 +88,7 @@ bool read_by_io_uring(const std::string& path) {
   io_uring ring{};
   if (io_uring_queue_init(queue_depth, &ring, 0) != 0) return false;
   std::array<std::unique_ptr<char, Free>, queue_depth> buffers;
-  for (auto& buffer : buffers) buffer = aligned_chunk();
+  for (auto& buffer : buffers) buffer = aligned_buffer(chunk);
   bool good = true;
   for (size_t offset = 0; offset < size && good;) {
     unsigned submitted = 0;
