@@ -179,6 +179,7 @@ Probes::~Probes() = default;
 
 void Probes::self_test() {
   programs_->self_test();
+  malloc_trim(0);
 }
 
 int Probes::poll_fd() const {

@@ -19,7 +19,11 @@ using namespace tuneshift::test;
 TEST_CASE("a warm file gives no event") {
   const ScratchDirectory directory;
   const ColdFile file(directory, floor_bytes);
-  REQUIRE(read_sequentially(file.path()));
+  // Locked in memory: this machine may take pages back at any time.
+  const UniqueFd fd(open(file.path().c_str(), O_RDONLY | O_CLOEXEC));
+  void* pages = mmap(nullptr, file.size(), PROT_READ, MAP_SHARED, fd.get(), 0);
+  REQUIRE(pages != MAP_FAILED);
+  REQUIRE(mlock(pages, file.size()) == 0);
   Watch watch(directory.path());
   REQUIRE(run_reader([&] { return read_sequentially(file.path()); }));
   CHECK(watch.of(file.id()).empty());
@@ -107,7 +111,7 @@ TEST_CASE("a silenced reader goes quiet and is still counted") {
   REQUIRE(write(resume_end.get(), "x", 1) == 1);
   REQUIRE(reader.finish());
   CHECK(watch.of(file.id()).size() == 1);
-  CHECK(watch.probes().bytes_seen(first) == file.size());
+  CHECK(is_whole(watch.probes().bytes_seen(first), file.size()));
 
   file.make_cold();
   REQUIRE(run_reader([&] { return read_sequentially(file.path()); }));

@@ -10,7 +10,7 @@ namespace tuneshift::test {
 
 namespace {
 
-constexpr int patience_ms = 60000;
+constexpr int patience_ms = 20000;
 
 template <typename Predicate>
 std::vector<Event> matching(const std::vector<Event>& events, Predicate predicate) {
@@ -41,6 +41,10 @@ bool Watch::wait_for(const FileId& file) {
     if (poll(&waiting, 1, patience_ms) != 1) return false;
   }
   return true;
+}
+
+bool is_whole(uint64_t seen, uint64_t size) {
+  return seen >= size && seen <= size + mib;
 }
 
 }  // namespace tuneshift::test

@@ -23,12 +23,16 @@ class Watch {
   /// All that waits now, of this file. Reads that returned have left all their events.
   std::vector<Event> of(const FileId& file);
   std::vector<Event> of(pid_t pid);
-  /// Waits in poll(2) until there is one of this file; false after a minute without.
+  /// Waits in poll(2) until there is one of this file; false after 20 s without.
   bool wait_for(const FileId& file);
 
  private:
   std::vector<Event> events_;
   Probes probes_;
 };
+
+/// Whether all of a file was seen. Not a byte less; a little more, as a page that the machine takes
+/// back between read-ahead and read is truly read again.
+bool is_whole(uint64_t seen, uint64_t size);
 
 }  // namespace tuneshift::test
