@@ -40,8 +40,7 @@ void show(const Json& rows, const Session& session, const std::string& nothing) 
     print(rows);
     return;
   }
-  Table table(
-      {{"TIME"}, {"DELAY", Align::right}, {"EVENT"}, {"WHAT"}});
+  Table table({{"TIME"}, {"DELAY", Align::right}, {"EVENT"}, {"WHAT"}});
   const uint64_t now = now_us();
   for (const auto& row : rows.items()) {
     const std::string kind = row["kind"].text();
