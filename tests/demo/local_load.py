@@ -14,6 +14,8 @@ from story import Story
 
 MODEL_BYTES = 2 << 30
 POLL_SECONDS = 0.15
+PROGRESS_STEP = 0.1  # of the file, between two lines
+SERVE_SECONDS = 2
 
 
 def monotonic_us():
@@ -47,6 +49,7 @@ class LocalLoad:
             say(f"reader ({reader.pid}) maps the file and touches every page, then serves")
             self._follow_load(reader)
             self._follow_serving()
+            wait_for(self._tell_news, SERVE_SECONDS, POLL_SECONDS)
             reader.leave()
             self.story.line(monotonic_us(), "bold", "server ends", f"reader ({reader.pid})")
         self._follow_return(before)
@@ -56,18 +59,22 @@ class LocalLoad:
         os.unlink(self.path)
 
     def _tell_news(self):
-        for row in self.history.poll():
+        # In the order of their times: rows of one decision are recorded when it is complete.
+        for row in sorted(self.history.poll(), key=lambda row: row["mono"]):
             self.story.tell(row)
 
     def _follow_load(self, reader):
         deadline = time.monotonic() + 120
         shown = 0
         while reader.result is None:
+            loads = self.daemon.ask("loads")
+            now_us = monotonic_us()
             self._tell_news()
-            for load in self.daemon.ask("loads"):
-                if load["state"] == "loading" and load["bytes_loaded"] != shown:
-                    shown = load["bytes_loaded"]
-                    self.story.progress(monotonic_us(), load)
+            for load in loads:
+                part = load["bytes_loaded"] / max(1, load["bytes_total"])
+                if load["state"] == "loading" and part >= shown + PROGRESS_STEP:
+                    shown = part
+                    self.story.progress(now_us, load)
             if reader.has_loaded(POLL_SECONDS):
                 reader.loaded()
             elif time.monotonic() > deadline:

@@ -23,8 +23,8 @@ def block_device(path):
 class Scratch:
     """A folder that is removed with everything in it."""
 
-    def __init__(self, parent):
-        self.path = tempfile.mkdtemp(prefix="tuneshift-", dir=parent)
+    def __init__(self, parent, purpose="test"):
+        self.path = tempfile.mkdtemp(prefix=f"tuneshift-{purpose}-", dir=parent)
 
     def __enter__(self):
         return self
@@ -95,7 +95,8 @@ def _knob_files(profiles):
         "/proc/sys/vm/*",
         "/sys/block/*/queue/*",
         "/sys/block/*/queue/iosched/*",
-        "/sys/class/bdi/*/*",
+        "/sys/class/bdi/*/*_ahead_kb",
+        "/sys/class/bdi/*/*_ratio",
         "/sys/fs/fuse/connections/*/max_background",
         "/sys/fs/fuse/connections/*/congestion_threshold",
         "/sys/kernel/mm/transparent_hugepage/*",

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A private bus and the daemon on it."""
+import contextlib
 import json
 import os
 import shutil
@@ -33,7 +34,8 @@ class PrivateBus:
             file.write(_BUS_CONFIGURATION.format(socket=os.path.join(folder, "bus")))
         self.process = spawn(["dbus-daemon", f"--config-file={configuration}", "--nofork",
                               "--nopidfile", "--print-address"],
-                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, bufsize=0)
+                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                             stderr=subprocess.DEVNULL, bufsize=0)
         self.address = read_line(self.process.stdout, 10, "dbus-daemon")
 
     def __enter__(self):
@@ -116,8 +118,9 @@ class Tuneshiftd:
         status = end(process, 30)
         seconds = time.monotonic() - started
         if status != 0:
-            subprocess.run(self._command() + ["--restore"], env=self.environment, check=False,
-                           timeout=60, stdin=subprocess.DEVNULL)
+            with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+                subprocess.run(self._command() + ["--restore"], env=self.environment, check=False,
+                               timeout=60, stdin=subprocess.DEVNULL)
             raise Failed(f"tuneshiftd ended with status {status}:\n{self.log_tail()}")
         return seconds
 
