@@ -124,8 +124,9 @@ def reader():
     """A program that maps a cold model, reads all of it and stays alive, as a server does."""
     run("sync")
     pathlib.Path("/proc/sys/vm/drop_caches").write_text("3")
-    with subprocess.Popen([HOME / "reader", "--mode", "mmap-sequential", "--serve", MODEL],
-                          stdin=subprocess.DEVNULL) as process:
+    # It serves until its standard input ends.
+    with subprocess.Popen([HOME / "reader", "mmap-sequential", MODEL, "--serve"],
+                          stdin=subprocess.PIPE) as process:
         try:
             yield process
         finally:
