@@ -5,8 +5,10 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdlib>
 #include <sstream>
+#include <utility>
+
+#include "daemon/process_identity.h"
 
 namespace tuneshift {
 
@@ -17,25 +19,6 @@ std::string proc_file(pid_t pid, const char* name) {
 }
 
 }  // namespace
-
-Result<uint64_t> read_start_ticks(const KernelFs& kernel, pid_t pid) {
-  auto stat = kernel.read(proc_file(pid, "stat"));
-  if (!stat.ok()) return stat.error();
-  // The command is in parentheses and may hold any byte: count from its last one.
-  const size_t end = stat.value().rfind(')');
-  if (end == std::string::npos) return Error{ErrorCode::io, "malformed stat", {}, 0};
-  std::istringstream fields(stat.value().substr(end + 1));
-  std::string field;
-  constexpr int fields_after_command = 20;
-  for (int i = 0; i < fields_after_command; ++i) fields >> field;
-  if (!fields) return Error{ErrorCode::io, "malformed stat", {}, 0};
-  return uint64_t{std::strtoull(field.c_str(), nullptr, 10)};
-}
-
-uint64_t start_ticks_of(const ProcessId& process) {
-  static const auto ns_per_tick = 1'000'000'000ULL / static_cast<uint64_t>(sysconf(_SC_CLK_TCK));
-  return process.start_ns / ns_per_tick;
-}
 
 Result<uint64_t> read_anonymous_bytes(const KernelFs& kernel, pid_t pid) {
   auto statm = kernel.read(proc_file(pid, "statm"));
@@ -48,23 +31,16 @@ Result<uint64_t> read_anonymous_bytes(const KernelFs& kernel, pid_t pid) {
   return (resident - shared) * page_bytes;
 }
 
-ProcessWatch::~ProcessWatch() {
-  for (auto& [process, watched] : watched_) {
-    watched.source = Source();
-    close(watched.pidfd);
-  }
-}
-
 Status ProcessWatch::add(const ProcessId& process) {
   if (watched_.contains(process)) return {};
-  const int pidfd = static_cast<int>(syscall(SYS_pidfd_open, process.pid, 0));
-  if (pidfd < 0) return errno_error(errno, "pidfd_open");
-  auto start = read_start_ticks(kernel_, process.pid);
-  if (!start.ok() || start.value() != start_ticks_of(process)) {
-    close(pidfd);
+  UniqueFd pidfd(static_cast<int>(syscall(SYS_pidfd_open, process.pid, 0)));
+  if (!pidfd) return errno_error(errno, "pidfd_open");
+  auto stat = kernel_.read(proc_file(process.pid, "stat"));
+  if (!stat.ok() || !started_at(stat.value(), process.start_ns)) {
     return Error{ErrorCode::not_found, "the process has gone", {}, 0};
   }
-  Watched watched{pidfd, loop_.watch(pidfd, [this, process] {
+  const int fd = pidfd.get();
+  Watched watched{std::move(pidfd), loop_.watch(fd, [this, process] {
                     remove(process);
                     handler_(process);
                   })};
@@ -73,11 +49,7 @@ Status ProcessWatch::add(const ProcessId& process) {
 }
 
 void ProcessWatch::remove(const ProcessId& process) {
-  auto found = watched_.find(process);
-  if (found == watched_.end()) return;
-  found->second.source = Source();
-  close(found->second.pidfd);
-  watched_.erase(found);
+  watched_.erase(process);
 }
 
 }  // namespace tuneshift

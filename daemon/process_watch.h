@@ -5,6 +5,7 @@
 #include <map>
 
 #include "daemon/loop.h"
+#include "daemon/unique_fd.h"
 #include "libtune/event.h"
 #include "libtune/kernel_fs.h"
 #include "libtune/result.h"
@@ -18,7 +19,6 @@ class ProcessWatch {
 
   ProcessWatch(Loop& loop, const KernelFs& kernel, Handler handler)
       : loop_(loop), kernel_(kernel), handler_(std::move(handler)) {}
-  ~ProcessWatch();
   ProcessWatch(const ProcessWatch&) = delete;
   ProcessWatch& operator=(const ProcessWatch&) = delete;
 
@@ -28,19 +28,14 @@ class ProcessWatch {
 
  private:
   struct Watched {
-    int pidfd = -1;
-    Source source;
+    UniqueFd pidfd;
+    Source source;  ///< ends before its descriptor does
   };
   Loop& loop_;
   const KernelFs& kernel_;
   Handler handler_;
   std::map<ProcessId, Watched> watched_;
 };
-
-/// The start time of a process as the probes give it, rounded down to clock ticks (proc_pid_stat(5)
-/// field 22), for comparing with start_ticks_of().
-Result<uint64_t> read_start_ticks(const KernelFs& kernel, pid_t pid);
-uint64_t start_ticks_of(const ProcessId& process);
 
 /// Anonymous resident memory of a process in bytes: resident less shared of proc_pid_statm(5).
 Result<uint64_t> read_anonymous_bytes(const KernelFs& kernel, pid_t pid);

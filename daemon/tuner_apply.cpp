@@ -9,6 +9,14 @@
 
 namespace tuneshift {
 
+namespace {
+
+std::string descriptors(unsigned count) {
+  return std::to_string(count) + (count == 1 ? " descriptor" : " descriptors");
+}
+
+}  // namespace
+
 void Tuner::reconcile() {
   auto decision = policy_.decide(monotonic_ns(), machine_stores());
   if (decision.next_ns) {
@@ -116,7 +124,7 @@ void Tuner::rewindow_reader(const Reader& reader, Helped& helped) {
                     [](const OpenDescriptor& one) { return !one.direct; }));
   if (policy_.mode() == Mode::observe) {
     if (putting_back) return;
-    record("would-rewindow", path + ": " + std::to_string(buffered) + " descriptors would be re-windowed",
+    record("would-rewindow", path + ": " + descriptors(buffered) + " would be re-windowed",
            buffered);
     assist("none: observing");
     return;
@@ -139,7 +147,7 @@ void Tuner::rewindow_reader(const Reader& reader, Helped& helped) {
     return;
   }
   helped.rewindowed = true;
-  record("rewindowed", path + ": " + std::to_string(reset) + " descriptors re-windowed", reset);
+  record("rewindowed", path + ": " + descriptors(reset) + " re-windowed", reset);
   if (view != nullptr) LoadBook::helped(*view, bytes, monotonic_ns());
   assist("re-windowed");
 }
