@@ -62,6 +62,7 @@ class FaultyKernelFs : public KernelFs {
     const auto failure = failures_.find(path);
     const bool fails = failure != failures_.end() && failure->second.first != 0;
     if (!exists(path)) return errno_error(ENOENT, "open", path);
+    if (fails) ++failed_writes;
     if (fails && !failure->second.second) return errno_error(failure->second.first, "write", path);
     const auto refused = refused_.find(path);
     if (refused != refused_.end() && refused->second == value) {
@@ -77,6 +78,7 @@ class FaultyKernelFs : public KernelFs {
     return {};
   }
 
+  int failed_writes = 0;
   std::vector<std::string> writes;  ///< that had an effect, as "path=value"
 
  private:
