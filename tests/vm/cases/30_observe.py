@@ -7,9 +7,8 @@ from checks import daemon, expect_unchanged, kinds, knobs, manager, reader, unit
 before = knobs()
 with daemon("observe"):
     assert unit("tuneshift.service", "ActiveState") == "active"
-    assert unit("tuneshift.service", "StatusText")
-    probes = manager("Probes")
-    print(probes)
+    tiers = {signal: tier for signal, (tier, _) in manager("Probes").items()}
+    assert tiers and set(tiers.values()) == {"ok"}, tiers
     with reader():
         wait_for("the load", lambda: "finished" in kinds(), 60)
         rows = kinds()
