@@ -84,9 +84,9 @@ class Daemon {
 
   int run() {
     for (const int signal : {SIGINT, SIGTERM}) {
-      signals_.push_back(loop_.on_stop_signal([this] { stop(); }, signal));
+      signals_.push_back(loop_.on_signal(signal, [this] { stop(); }));
     }
-    signals_.push_back(loop_.on_stop_signal([this] { reload_and_log(); }, SIGHUP));
+    signals_.push_back(loop_.on_signal(SIGHUP, [this] { reload_and_log(); }));
     probes_.self_test();
     for (const auto& [signal, state] : probes_.signals()) {
       recorder_.add("probe", signal + ": " + to_string(state.tier) +

@@ -38,7 +38,7 @@ int on_time(sd_event_source*, uint64_t, void* callback) {
   return 0;
 }
 
-int on_signal(sd_event_source*, const signalfd_siginfo*, void* callback) {
+int on_signal_event(sd_event_source*, const signalfd_siginfo*, void* callback) {
   call(callback);
   return 0;
 }
@@ -73,6 +73,11 @@ void Timer::off() {
 }
 
 Loop::Loop() {
+  // Before any thread is made: one that does not block them would take them and die.
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&signals, signal);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   check(sd_event_new(&event_), "sd_event_new");
   sd_event_set_watchdog(event_, 1);
 }
@@ -98,14 +103,10 @@ Timer Loop::timer(std::function<void()> callback) {
   return Timer({source, std::move(owned)});
 }
 
-Source Loop::on_stop_signal(std::function<void()> callback, int signal) {
+Source Loop::on_signal(int signal, std::function<void()> callback) {
   auto owned = std::make_shared<Callback>(std::move(callback));
-  sigset_t set;
-  sigemptyset(&set);
-  sigaddset(&set, signal);
-  pthread_sigmask(SIG_BLOCK, &set, nullptr);
   sd_event_source* source = nullptr;
-  check(sd_event_add_signal(event_, &source, signal, on_signal, owned.get()),
+  check(sd_event_add_signal(event_, &source, signal, on_signal_event, owned.get()),
         "sd_event_add_signal");
   return {source, std::move(owned)};
 }

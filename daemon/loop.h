@@ -59,8 +59,8 @@ class Loop {
   /// Calls back while `fd` shows any of `events`; the fd stays the caller's.
   Source watch(int fd, std::function<void()> callback, uint32_t events = EPOLLIN);
   Timer timer(std::function<void()> callback);
-  /// Calls back on `signal`, which is blocked for all threads made later.
-  Source on_stop_signal(std::function<void()> callback, int signal);
+  /// Calls back on SIGINT, SIGTERM or SIGHUP; the loop blocks these for all threads made after it.
+  Source on_signal(int signal, std::function<void()> callback);
 
   /// Runs until quit(). Pings the watchdog where systemd asks for it (sd_event_set_watchdog(3)).
   void run();

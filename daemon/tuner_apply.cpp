@@ -72,7 +72,8 @@ void Tuner::on_receipt(const Receipt& receipt, Pass pass) {
   std::map<std::string, Applied> profiles;
   for (const Change& change : receipt) {
     auto noticed = noticed_ns_.find(change.owner);
-    recorder_.add_change(change, noticed == noticed_ns_.end() ? 0 : noticed->second);
+    const bool known = noticed != noticed_ns_.end() && change.kind != ChangeKind::restored;
+    recorder_.add_change(change, known ? noticed->second : 0);
     if (change.kind == ChangeKind::yielded && observer_.knob_yielded) observer_.knob_yielded(change);
     if (change.kind == ChangeKind::written || change.kind == ChangeKind::failed) {
       Applied& applied = profiles[change.profile];
