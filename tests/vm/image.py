@@ -69,11 +69,12 @@ def recipe_key():
 
 def apt_sources():
     """The suite's sources as this machine has them configured, as lines of a sources.list."""
-    command = ["apt-get", "indextargets", "--format", "$(ORIGIN) $(COMPONENT) $(RELEASE) $(REPO_URI)",
-               "Created-By: Packages"]
+    command = ["apt-get", "indextargets", "--format",
+               "$(ORIGIN) $(COMPONENT) $(RELEASE) $(REPO_URI)", "Created-By: Packages"]
     for attempt in (1, 2):
         lines = []
-        for row in subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines():
+        targets = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        for row in targets.splitlines():
             match = re.fullmatch(rf"Debian main ({SUITE}(?:-updates|-security)?) (\S+)", row)
             if match:
                 lines.append(f"deb {match[2]} {match[1]} main")
@@ -87,9 +88,10 @@ def apt_sources():
 
 def apt_options():
     """The proxies and date checks of this machine: what its apt needs, the image's needs too."""
-    dump = subprocess.run(["apt-config", "dump", "Acquire"], check=True, capture_output=True, text=True)
+    dump = subprocess.run(["apt-config", "dump", "Acquire"], check=True, capture_output=True,
+                          text=True).stdout
     pattern = re.compile(r"Acquire::(https?::Proxy\b|Check-Valid-Until|Check-Date)", re.IGNORECASE)
-    return [f"--aptopt={line}" for line in dump.stdout.splitlines() if pattern.match(line)]
+    return [f"--aptopt={line}" for line in dump.splitlines() if pattern.match(line)]
 
 
 def debootstrap(directory, log):
@@ -101,7 +103,8 @@ def debootstrap(directory, log):
     unit.write_text(HOOK_UNIT)
     command = ["unshare", "--mount", "mmdebstrap", "--mode=root", "--variant=minbase",
                "--format=directory", *apt_options(),
-               *(f"--dpkgopt=path-exclude=/usr/share/{what}/*" for what in ("man", "doc", "locale")),
+               *(f"--dpkgopt=path-exclude=/usr/share/{what}/*"
+                 for what in ("man", "doc", "locale")),
                "--include=" + ",".join(PACKAGES),
                "--essential-hook=" + INITRAMFS_HOOK,
                f"--customize-hook=copy-in {unit} /etc/systemd/system",

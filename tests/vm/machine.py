@@ -61,8 +61,8 @@ class Machine:
                    "-display", "none", "-no-reboot", "-nic", "none",
                    "-serial", f"file:{self.console}",
                    "-kernel", str(image / "vmlinuz"), "-initrd", str(image / "initrd"),
-                   "-append", "root=LABEL=tuneshift-root rw console=ttyS0 quiet mitigations=off panic=-1"
-                              " systemd.show_status=no",
+                   "-append", "root=LABEL=tuneshift-root rw console=ttyS0 quiet mitigations=off"
+                              " panic=-1 systemd.show_status=no",
                    "-drive", f"file={image / 'root.img'},if=virtio,format=raw,snapshot=on",
                    "-device", "virtio-rng-pci", "-device", "virtio-serial-pci",
                    "-chardev", f"socket,id=events,path={address}",

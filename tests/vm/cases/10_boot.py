@@ -16,5 +16,6 @@ assert pathlib.Path("/sys/kernel/btf/vmlinux").exists()
 run("systemctl", "is-active", "tuned.service", "dbus.service", "polkit.service")
 assert "balanced" in run("tuned-adm", "active")
 
-assert run("findmnt", "--noheadings", "--output=SOURCE,FSTYPE", "/srv/models").split() == ["/dev/nvme0n1", "ext4"]
+mounted = run("findmnt", "--noheadings", "--output=SOURCE,FSTYPE", "/srv/models").split()
+assert mounted == ["/dev/nvme0n1", "ext4"], mounted
 assert read("/sys/block/nvme0n1/queue/read_ahead_kb") == "128"

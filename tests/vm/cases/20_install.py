@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Everything is where it belongs, finds its libraries, and systemd has nothing to complain about."""
+"""Everything is where it belongs and finds its libraries; systemd has nothing to complain about."""
 
 import os
 import subprocess
@@ -22,7 +22,8 @@ for program in PROGRAMS:
     libraries = run("ldd", program)
     assert "not found" not in libraries, libraries
 
-verify = subprocess.run(["systemd-analyze", "verify", "tuneshift.service"], capture_output=True, text=True)
+verify = subprocess.run(["systemd-analyze", "verify", "tuneshift.service"], capture_output=True,
+                        text=True)
 assert verify.returncode == 0 and not verify.stderr, verify.stderr
 assert run("systemctl", "is-enabled", "tuneshift.service", check=False).strip() == "disabled"
 run("systemctl", "preset", "tuneshift.service")

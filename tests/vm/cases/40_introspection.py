@@ -7,7 +7,7 @@ from checks import HOME, busctl, daemon
 
 
 def describe(interface):
-    """Its members with names and types; annotations count only where they are part of the contract."""
+    """Its members with names and types."""
     members = set()
     for member in interface:
         if member.tag == "property":
@@ -25,8 +25,9 @@ def interfaces(root):
 
 
 def introspect(path):
-    text = busctl("call", "org.tuneshift1", path, "org.freedesktop.DBus.Introspectable", "Introspect")[0]
-    return ElementTree.fromstring(text)
+    answer = busctl("call", "org.tuneshift1", path, "org.freedesktop.DBus.Introspectable",
+                    "Introspect")
+    return ElementTree.fromstring(answer[0])
 
 
 def expect_equal(contract, offered, name):

@@ -2,7 +2,8 @@
 # deadline: 120
 """One cold mmap load: seen, helped, over; and `systemctl stop` puts back what still differs."""
 
-from checks import READ_AHEAD, daemon, differences, expect_unchanged, history, kinds, knobs, manager, read, reader, run, wait_for
+from checks import (READ_AHEAD, daemon, differences, expect_unchanged, history, kinds, knobs,
+                    manager, read, reader, run, wait_for)
 
 before = knobs()
 with daemon("auto"):
@@ -10,7 +11,7 @@ with daemon("auto"):
         wait_for("read-ahead raised", lambda: read(READ_AHEAD) != before[READ_AHEAD], 60)
         assert int(read(READ_AHEAD)) >= 4096
         wait_for("the end of the load", lambda: "finished" in kinds(), 60)
-        wait_for("read-ahead put back while it serves", lambda: read(READ_AHEAD) == before[READ_AHEAD])
+        wait_for("read-ahead put back", lambda: read(READ_AHEAD) == before[READ_AHEAD])
         assert manager("State") == "serving"
         for row in history():
             print(row["kind"], row.get("text", ""))

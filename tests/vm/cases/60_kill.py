@@ -2,25 +2,30 @@
 # deadline: 120
 """SIGKILL in the middle of a load: ExecStopPost= puts every value back, and the service is back."""
 
-from checks import READ_AHEAD, daemon, differences, expect_unchanged, knobs, read, reader, run, unit, wait_for
+import pathlib
+
+from checks import (READ_AHEAD, daemon, differences, expect_unchanged, knobs, read, reader, run,
+                    unit, wait_for)
+
+DROP_IN = pathlib.Path("/run/systemd/system/tuneshift.service.d/no-restart.conf")
 
 before = knobs()
 with daemon("auto"):
     # After the kill nothing may apply the profile anew before it is compared.
-    run("mkdir", "-p", "/run/systemd/system/tuneshift.service.d")
-    with open("/run/systemd/system/tuneshift.service.d/test.conf", "w", encoding="ascii") as drop_in:
-        drop_in.write("[Service]\nRestart=no\n")
+    DROP_IN.parent.mkdir(parents=True)
+    DROP_IN.write_text("[Service]\nRestart=no\n")
     run("systemctl", "daemon-reload")
     try:
         with reader():
             wait_for("read-ahead raised", lambda: read(READ_AHEAD) != before[READ_AHEAD], 60)
             assert differences(before, knobs())
             run("systemctl", "kill", "--signal=KILL", "--kill-whom=main", "tuneshift.service")
-            wait_for("the service's end", lambda: unit("tuneshift.service", "ActiveState") == "failed")
+            wait_for("its end", lambda: unit("tuneshift.service", "ActiveState") == "failed")
             assert unit("tuneshift.service", "Result") == "signal"
             expect_unchanged(before)
     finally:
-        run("rm", "-r", "/run/systemd/system/tuneshift.service.d")
+        DROP_IN.unlink()
+        DROP_IN.parent.rmdir()
         run("systemctl", "daemon-reload")
 
 with daemon("auto"):

@@ -12,6 +12,7 @@ import time
 
 HOME = pathlib.Path(__file__).resolve().parent
 CONFIG = pathlib.Path("/etc/tuneshift/tuneshift.yaml")
+MANAGER = "org.tuneshift1.Manager"
 MODEL = "/srv/models/model.safetensors"
 READ_AHEAD = "/sys/block/nvme0n1/queue/read_ahead_kb"
 
@@ -46,7 +47,9 @@ def knobs():
     values = {}
     for pattern in KNOBS:
         for path in glob.glob(pattern):
-            if VOLATILE.search(path) or not os.path.isfile(path) or not os.stat(path).st_mode & 0o200:
+            if VOLATILE.search(path) or not os.path.isfile(path):
+                continue
+            if not os.stat(path).st_mode & 0o200:
                 continue
             with contextlib.suppress(OSError, UnicodeDecodeError):  # some are write-only
                 values[path] = read(path)
@@ -106,12 +109,12 @@ def busctl(*arguments):
 
 
 def manager(prop):
-    return busctl("get-property", "org.tuneshift1", "/org/tuneshift1", "org.tuneshift1.Manager", prop)
+    return busctl("get-property", "org.tuneshift1", "/org/tuneshift1", MANAGER, prop)
 
 
 def history():
     """The rows of the daemon's record, without the types that D-Bus wraps around the values."""
-    rows = busctl("call", "org.tuneshift1", "/org/tuneshift1", "org.tuneshift1.Manager", "History", "t", "0")[0]
+    rows = busctl("call", "org.tuneshift1", "/org/tuneshift1", MANAGER, "History", "t", "0")[0]
     return [{key: variant["data"] for key, variant in row.items()} for row in rows]
 
 

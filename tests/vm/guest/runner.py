@@ -25,15 +25,17 @@ def prepare():
 
 
 def journal_of_daemon(since):
-    return subprocess.run(["journalctl", "--unit=tuneshift", f"--since=@{since:.0f}", "--no-pager",
-                           "--output=short-monotonic", "--lines=60"], capture_output=True, text=True).stdout
+    command = ["journalctl", "--unit=tuneshift", f"--since=@{since:.0f}", "--no-pager",
+               "--output=short-monotonic", "--lines=60"]
+    return subprocess.run(command, capture_output=True, text=True).stdout
 
 
 def run_case(name, deadline_s):
     since = time.time()
     begin = time.monotonic()
     process = subprocess.Popen(["/usr/bin/python3", "-u", HOME / name], stdin=subprocess.DEVNULL,
-                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                               start_new_session=True)
     try:
         output, _ = process.communicate(timeout=deadline_s)
         status = process.returncode
