@@ -73,13 +73,15 @@ class Daemon {
                    [this](const Reader& reader, const Result<Facts>& facts) {
                      tuner_.on_facts(reader, facts);
                    }),
-        bus_({loop_, kernel, writer_, recorder, tuner_, holds_, probes_, [this] { return reload(); }}),
+        bus_({loop_, kernel, writer_, recorder, tuner_, holds_, probes_,
+              [this] { return reload(); }}),
         devices_(loop_, [this] { on_devices(); }),
         kernel_(kernel),
         deadline_(loop_.timer([this] { loop_.quit(); })) {
-    tuner_.set_senses({[this](const Reader& reader, uint64_t size) { inspector_.inspect(reader, size); },
-                       [this](const Reader& reader) { probes_.silence(reader); },
-                       [this](const Reader& reader) { return probes_.bytes_seen(reader); }});
+    tuner_.set_senses(
+        {[this](const Reader& reader, uint64_t size) { inspector_.inspect(reader, size); },
+         [this](const Reader& reader) { probes_.silence(reader); },
+         [this](const Reader& reader) { return probes_.bytes_seen(reader); }});
   }
 
   int run() {
@@ -105,9 +107,7 @@ class Daemon {
   }
 
  private:
-  void on_events() {
-    probes_.dispatch();
-  }
+  void on_events() { probes_.dispatch(); }
 
   void on_devices() {
     const bool wanted = !list_network_bdis(kernel_).empty();
@@ -130,7 +130,8 @@ class Daemon {
 
   void reload_and_log() {
     sd_notify(0, "RELOADING=1");
-    if (auto done = reload(); !done.ok()) recorder_.warn("kept the old settings: " + done.error().message);
+    if (auto done = reload(); !done.ok())
+      recorder_.warn("kept the old settings: " + done.error().message);
     sd_notify(0, "READY=1");
   }
 

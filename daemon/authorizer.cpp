@@ -15,8 +15,8 @@ void Authorizer::check(const std::string& sender, const std::string& action, Ans
   bus_->callMethodAsync("GetConnectionUnixUser")
       .onInterface("org.freedesktop.DBus")
       .withArguments(sender)
-      .uponReplyInvoke([this, sender, action, answer = std::move(answer)](
-                           const sdbus::Error* error, uint32_t uid) {
+      .uponReplyInvoke([this, sender, action, answer = std::move(answer)](const sdbus::Error* error,
+                                                                          uint32_t uid) {
         if (error != nullptr) {
           answer(false, 0);
         } else if (uid == 0) {
@@ -36,11 +36,11 @@ void Authorizer::ask_polkit(const std::string& sender, const std::string& action
   polkit_->callMethodAsync("CheckAuthorization")
       .onInterface("org.freedesktop.PolicyKit1.Authority")
       .withArguments(subject, action, Details{}, no_flags, std::string())
-      .uponReplyInvoke([uid, answer = std::move(answer)](
-                           const sdbus::Error* error,
-                           const sdbus::Struct<bool, bool, Details>& result) {
-        answer(error == nullptr && std::get<0>(result), uid);
-      });
+      .uponReplyInvoke(
+          [uid, answer = std::move(answer)](const sdbus::Error* error,
+                                            const sdbus::Struct<bool, bool, Details>& result) {
+            answer(error == nullptr && std::get<0>(result), uid);
+          });
 }
 
 }  // namespace tuneshift

@@ -60,8 +60,8 @@ ManagerObject::~ManagerObject() {
 }
 
 void ManagerObject::tell_state() {
-  getObject().emitPropertiesChangedSignal(
-      Manager_adaptor::INTERFACE_NAME, {"Mode", "State", "Loads", "Servers", "ActiveProfiles"});
+  getObject().emitPropertiesChangedSignal(Manager_adaptor::INTERFACE_NAME,
+                                          {"Mode", "State", "Loads", "Servers", "ActiveProfiles"});
 }
 
 std::string ManagerObject::sender() {
@@ -225,12 +225,11 @@ void ManagerObject::Release(sdbus::Result<>&& result, uint32_t cookie) {
       reply(shared);
       return;
     }
-    authorized(shared, "configure",
-               [this, shared, cookie](uint32_t) {
-                 auto released = context_.holds.release(cookie, "", 0);
-                 if (!released.ok()) throw bus_error(released.error(), "NoSuchHold");
-                 reply(shared);
-               });
+    authorized(shared, "configure", [this, shared, cookie](uint32_t) {
+      auto released = context_.holds.release(cookie, "", 0);
+      if (!released.ok()) throw bus_error(released.error(), "NoSuchHold");
+      reply(shared);
+    });
   });
 }
 
@@ -250,8 +249,7 @@ void ManagerObject::SetMode(sdbus::Result<>&& result, std::string text) {
   answer(shared, [&] {
     tuneshift::Mode mode = tuneshift::Mode::observe;
     if (!parse_mode(text, mode)) {
-      throw invalid_argument("no mode '" + escape(text, 64) +
-                             "': observe, auto, manual or paused");
+      throw invalid_argument("no mode '" + escape(text, 64) + "': observe, auto, manual or paused");
     }
     authorized(shared, "configure", [this, shared, mode](uint32_t uid) {
       pause_end_.off();

@@ -17,8 +17,8 @@ namespace tuneshift {
 
 /// /org/tuneshift1. Reading is for everybody; what changes something or shows other people's files
 /// asks the authorizer first.
-class ManagerObject
-    : public sdbus::AdaptorInterfaces<org::tuneshift1::Manager_adaptor, sdbus::ObjectManager_adaptor> {
+class ManagerObject : public sdbus::AdaptorInterfaces<org::tuneshift1::Manager_adaptor,
+                                                      sdbus::ObjectManager_adaptor> {
  public:
   ManagerObject(sdbus::IConnection& connection, BusContext& context, Authorizer& authorizer,
                 std::function<void(const std::string& sender)> watch_sender);

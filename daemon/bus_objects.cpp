@@ -13,9 +13,8 @@ namespace tuneshift {
 
 namespace {
 
-constexpr std::array queue_files = {"scheduler",      "nr_requests", "read_ahead_kb",
-                                    "max_sectors_kb", "rotational",  "rq_affinity",
-                                    "nomerges",       "wbt_lat_usec"};
+constexpr std::array queue_files = {"scheduler",  "nr_requests", "read_ahead_kb", "max_sectors_kb",
+                                    "rotational", "rq_affinity", "nomerges",      "wbt_lat_usec"};
 
 std::string device_path(const std::string& name) {
   char* encoded = nullptr;
@@ -51,9 +50,8 @@ LoadObject::~LoadObject() {
 }
 
 void LoadObject::tell_changed() {
-  getObject().emitPropertiesChangedSignal(Load_adaptor::INTERFACE_NAME,
-                                          {"State", "Devices", "BytesTotal", "Finished",
-                                           "Assistance"});
+  getObject().emitPropertiesChangedSignal(
+      Load_adaptor::INTERFACE_NAME, {"State", "Devices", "BytesTotal", "Finished", "Assistance"});
 }
 
 const LoadView& LoadObject::view() const {

@@ -46,8 +46,8 @@ class LoadObject
 };
 
 /// /org/tuneshift1/device/NAME: a disk and its latency since the daemon's start.
-class DeviceObject
-    : public sdbus::AdaptorInterfaces<org::tuneshift1::Device_adaptor, sdbus::ManagedObject_adaptor> {
+class DeviceObject : public sdbus::AdaptorInterfaces<org::tuneshift1::Device_adaptor,
+                                                     sdbus::ManagedObject_adaptor> {
  public:
   DeviceObject(sdbus::IConnection& connection, BusContext& context, const std::string& name);
   DeviceObject(const DeviceObject&) = delete;

@@ -24,12 +24,11 @@ void emit(Emit emit_signal) {
 
 BusService::BusService(BusContext context)
     : context_(std::move(context)),
-      connection_(context_.loop, "org.tuneshift1",
-                  {[this](sdbus::IConnection& connection) { connected(connection); },
-                   [this](std::shared_ptr<sdbus::IConnection> connection) {
-                     lost(std::move(connection));
-                   },
-                   [this](const std::string& problem) { context_.recorder.warn(problem); }}) {
+      connection_(
+          context_.loop, "org.tuneshift1",
+          {[this](sdbus::IConnection& connection) { connected(connection); },
+           [this](std::shared_ptr<sdbus::IConnection> connection) { lost(std::move(connection)); },
+           [this](const std::string& problem) { context_.recorder.warn(problem); }}) {
   TunerObserver observer;
   observer.load_added = [this](uint32_t id) { emit([&] { add_load(id); }); };
   observer.load_changed = [this](uint32_t id) {
@@ -66,9 +65,9 @@ void BusService::start() {
 
 void BusService::connected(sdbus::IConnection& connection) {
   authorizer_ = std::make_unique<Authorizer>(connection);
-  manager_ = std::make_unique<ManagerObject>(
-      connection, context_, *authorizer_,
-      [this](const std::string& sender) { watch_sender(sender); });
+  manager_ =
+      std::make_unique<ManagerObject>(connection, context_, *authorizer_,
+                                      [this](const std::string& sender) { watch_sender(sender); });
   for (const auto& [id, view] : context_.tuner.loads().all()) {
     loads_[id] = std::make_unique<LoadObject>(connection, context_, *authorizer_, id);
   }

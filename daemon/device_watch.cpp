@@ -24,8 +24,7 @@ bool concerns_us(std::string_view message) {
 
 }  // namespace
 
-DeviceWatch::DeviceWatch(Loop& loop, std::function<void()> handler)
-    : handler_(std::move(handler)) {
+DeviceWatch::DeviceWatch(Loop& loop, std::function<void()> handler) : handler_(std::move(handler)) {
   fd_ = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_KOBJECT_UEVENT);
   if (fd_ < 0) return;
   sockaddr_nl address{};

@@ -93,7 +93,8 @@ std::vector<uint32_t> LoadBook::end(uint32_t id, const Load& load, uint64_t now_
     const uint64_t took_ns = end_ns - view.helped_ns;
     view.rate_after = rate_of(after, took_ns);
     if (view.rate_before > 0) {
-      const double without_us = static_cast<double>(after) / static_cast<double>(view.rate_before) * 1e6;
+      const double without_us =
+          static_cast<double>(after) / static_cast<double>(view.rate_before) * 1e6;
       const double saved = without_us - static_cast<double>(took_ns) / 1e3;
       view.saved_us = saved > 0 ? static_cast<uint64_t>(saved) : 0;
     }

@@ -29,7 +29,8 @@ void Recorder::add_change(const Change& change, uint64_t since_ns) {
   std::string text = change.knob + ": ";
   switch (change.kind) {
     case ChangeKind::written:
-      text += change.from + " → " + change.to + " (" + change.profile + " for " + change.owner + ")";
+      text +=
+          change.from + " → " + change.to + " (" + change.profile + " for " + change.owner + ")";
       break;
     case ChangeKind::restored:
       text += change.from + " → " + change.to + " (back to what it was)";

@@ -195,12 +195,13 @@ void Tuner::on_ended(const LoadChange& change) {
   book_.update(load, store_of(change.reader), load.last_progress_ns);
   const auto forgotten = book_.end(change.load, load, realtime_us());
   const LoadView& view = *book_.find(change.load);
-  const uint64_t duration_us = (std::max(load.last_progress_ns, load.first_ns) - load.first_ns) / 1000;
+  const uint64_t duration_us =
+      (std::max(load.last_progress_ns, load.first_ns) - load.first_ns) / 1000;
   recorder_.add(to_string(change.kind),
                 "load " + std::to_string(change.load) + " " + to_string(change.kind) + ": " +
                     mib(load.loaded_bytes) + " of " + mib(load.total_bytes) + " in " +
-                    std::to_string(duration_us / 1000) + " ms, " + mib(view.rate) + "/s: " +
-                    change.reason,
+                    std::to_string(duration_us / 1000) + " ms, " + mib(view.rate) +
+                    "/s: " + change.reason,
                 {{"load", change.load},
                  {"pid", pid_of(change.reader)},
                  {"path", view.model},
@@ -249,12 +250,12 @@ void Tuner::drop(const LoadChange& change) {
     helped->second.put_back_due = helped->second.rewindowed;
   }
   if (change.kind == LoadChangeKind::dormant) return;
-  recorder_.add("rejected",
-                "process " + std::to_string(change.reader.process.pid) + ": " +
-                    escape(change.reason),
-                {{"pid", pid_of(change.reader)},
-                 {"file", name_of(change.reader.file)},
-                 {"reason", escape(change.reason)}});
+  recorder_.add(
+      "rejected",
+      "process " + std::to_string(change.reader.process.pid) + ": " + escape(change.reason),
+      {{"pid", pid_of(change.reader)},
+       {"file", name_of(change.reader.file)},
+       {"reason", escape(change.reason)}});
   senses_.silence(change.reader);
   events_.erase(change.reader);
   if (helped != helped_.end() && !helped->second.put_back_due) helped_.erase(helped);

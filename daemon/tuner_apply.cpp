@@ -74,7 +74,8 @@ void Tuner::on_receipt(const Receipt& receipt, Pass pass) {
     auto noticed = noticed_ns_.find(change.owner);
     const bool known = noticed != noticed_ns_.end() && change.kind != ChangeKind::restored;
     recorder_.add_change(change, known ? noticed->second : 0);
-    if (change.kind == ChangeKind::yielded && observer_.knob_yielded) observer_.knob_yielded(change);
+    if (change.kind == ChangeKind::yielded && observer_.knob_yielded)
+      observer_.knob_yielded(change);
     if (change.kind == ChangeKind::written || change.kind == ChangeKind::failed) {
       Applied& applied = profiles[change.profile];
       ++(change.kind == ChangeKind::written ? applied.written : applied.failed);
@@ -120,9 +121,9 @@ void Tuner::rewindow_reader(const Reader& reader, Helped& helped) {
                    {"load", helped.load},
                    {"after_us", (monotonic_ns() - helped.suspected_ns) / 1000}});
   };
-  const auto buffered = static_cast<unsigned>(
-      std::count_if(helped.descriptors.begin(), helped.descriptors.end(),
-                    [](const OpenDescriptor& one) { return !one.direct; }));
+  const auto buffered =
+      static_cast<unsigned>(std::count_if(helped.descriptors.begin(), helped.descriptors.end(),
+                                          [](const OpenDescriptor& one) { return !one.direct; }));
   if (policy_.mode() == Mode::observe) {
     if (putting_back) return;
     record("would-rewindow", path + ": " + descriptors(buffered) + " would be re-windowed",

@@ -27,8 +27,9 @@ class Writer {
   /// Waits for the running job, drops the queued ones.
   ~Writer();
 
-  /// Converges the kernel to `desired`: the quick knobs, then those that freeze a queue; the handler
-  /// is called for each pass. When a newer apply() is already waiting, freezing is left to it.
+  /// Converges the kernel to `desired`: the quick knobs, then those that freeze a queue; the
+  /// handler is called for each pass. When a newer apply() is already waiting, freezing is left to
+  /// it.
   void apply(Desired desired, ReceiptHandler handler);
 
   /// Queues a job behind the ones before it.

@@ -194,9 +194,9 @@ void Detector::end(Load& load, Load::State state, const std::string& reason, uin
     found->second.state = watch_on ? Suspect::State::dormant : Suspect::State::done;
   }
   const Reader last = load.readers.empty() ? Reader{} : load.readers.back().reader;
-  changes.push_back({state == Load::State::finished ? LoadChangeKind::finished
-                                                    : LoadChangeKind::abandoned,
-                     last, load.id, reason});
+  changes.push_back(
+      {state == Load::State::finished ? LoadChangeKind::finished : LoadChangeKind::abandoned, last,
+       load.id, reason});
 }
 
 Load* Detector::running_load_of(const Reader& reader, const Facts& facts) {

@@ -26,7 +26,7 @@ const char* to_string(LeaseKind kind);
 struct Lease {
   LeaseKind kind = LeaseKind::suspect;
   std::string profile;
-  std::string owner;   ///< for people: "load 3", "server 812"
+  std::string owner;  ///< for people: "load 3", "server 812"
   std::string reason;
   bool whole_machine = false;  ///< every disk and network file system instead of `stores`
   std::vector<Store> stores;

@@ -31,9 +31,9 @@ const char* to_string(LoadChangeKind kind);
 
 struct LoadChange {
   LoadChangeKind kind = LoadChangeKind::suspected;
-  Reader reader;      ///< whom it is about; for finished and abandoned the last one seen
-  uint32_t load = 0;  ///< from 1; 0 before a load exists
-  std::string reason; ///< the evidence, or why it was rejected or abandoned: one line
+  Reader reader;       ///< whom it is about; for finished and abandoned the last one seen
+  uint32_t load = 0;   ///< from 1; 0 before a load exists
+  std::string reason;  ///< the evidence, or why it was rejected or abandoned: one line
 };
 
 /// A process that reads, or has read, a file of a load.

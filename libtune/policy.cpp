@@ -191,9 +191,9 @@ Policy::State Policy::state() const {
 }
 
 size_t Policy::count(LeaseKind kind) const {
-  return static_cast<size_t>(
-      std::count_if(leases_.begin(), leases_.end(),
-                    [&](const auto& entry) { return entry.second.kind == kind; }));
+  return static_cast<size_t>(std::count_if(leases_.begin(), leases_.end(), [&](const auto& entry) {
+    return entry.second.kind == kind;
+  }));
 }
 
 std::vector<std::string> Policy::active_profiles() const {

@@ -22,14 +22,14 @@ ProfileEntry entry(Family family, const char* name, const char* value) {
 
 Profiles two_profiles() {
   Profiles profiles;
-  profiles["throughput"] = {"throughput",
-                            "",
-                            {entry(Family::sysctl, "vm.swappiness", "10"),
-                             entry(Family::sysctl, "vm.vfs_cache_pressure", "50"),
-                             entry(Family::block, "queue/read_ahead_kb", "4096"),
-                             entry(Family::block, "queue/scheduler", "none"),
-                             entry(Family::bdi, "read_ahead_kb", "16384"),
-                             entry(Family::thp, "enabled", "always")}};
+  profiles["throughput"] = {
+      "throughput",
+      "",
+      {entry(Family::sysctl, "vm.swappiness", "10"),
+       entry(Family::sysctl, "vm.vfs_cache_pressure", "50"),
+       entry(Family::block, "queue/read_ahead_kb", "4096"),
+       entry(Family::block, "queue/scheduler", "none"),
+       entry(Family::bdi, "read_ahead_kb", "16384"), entry(Family::thp, "enabled", "always")}};
   profiles["latency"] = {"latency",
                          "",
                          {entry(Family::sysctl, "vm.swappiness", "10"),
