@@ -281,10 +281,12 @@ Detector::Changes Detector::on_timer(uint64_t now_ns) {
     load.tail_checked = true;
   }
   for (auto& [reader, suspect] : suspects_) {
-    if (suspect.state != Suspect::State::recognised || !suspect.read_seen) continue;
+    if (suspect.state != Suspect::State::recognised) continue;
     if (now_ns < suspect.last_ns + settings_.settle_ms * ms) continue;
     suspect.state = Suspect::State::dormant;
-    changes.push_back({LoadChangeKind::dormant, reader, 0, "stopped reading without keeping it"});
+    changes.push_back({LoadChangeKind::dormant, reader, 0,
+                       suspect.read_seen ? "stopped reading without keeping it"
+                                         : "mapped it and reads nothing"});
   }
   return changes;
 }
@@ -334,7 +336,7 @@ std::optional<uint64_t> Detector::next_deadline_ns() const {
     if (load.state == Load::State::loading) take(deadline_of(load));
   }
   for (const auto& [reader, suspect] : suspects_) {
-    if (suspect.state == Suspect::State::recognised && suspect.read_seen) {
+    if (suspect.state == Suspect::State::recognised) {
       take(suspect.last_ns + settings_.settle_ms * ms);
     }
   }
