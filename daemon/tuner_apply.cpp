@@ -217,7 +217,7 @@ void Tuner::reload(const Config& config, Profiles profiles) {
   policy_.replace({config.dwell_ms, config.writes_per_hour}, std::move(profiles));
   recorder_.add("reload", "configuration and profiles read again");
   set_mode(config.mode, "reload");
-  if (!policy_.profiles().contains(switched_profile_)) {
+  if (!switched_profile_.empty() && !policy_.profiles().contains(switched_profile_)) {
     static_cast<void>(switch_profile("", "reload"));
   }
   reconcile();

@@ -104,7 +104,7 @@ class Applier {
   /// Knobs that are ours, yielded, failed or absent, sorted by name, with their current values.
   [[nodiscard]] std::vector<KnobStatus> knobs() const;
 
-  /// Those of knobs() that do not show what is wanted now. Yields those somebody else changed.
+  /// Yields the knobs that somebody else changed; what it returns was not told before.
   Receipt verify();
 
   /// Takes a yielded knob (all when empty) back under control: what stands becomes its original.
