@@ -62,6 +62,9 @@ class Daemon(Tuneshiftd):
 
     def __init__(self, bus, folder, configuration, profiles):
         super().__init__(BUILD, bus, folder, configuration)
+        # Without the bus's identity: the next one at this address is as good.
+        address = bus.address.split(",guid=")[0]
+        self.environment["DBUS_SYSTEM_BUS_ADDRESS"] = address
         if profiles is not None:
             for name in os.listdir(self.profiles):
                 os.unlink(os.path.join(self.profiles, name))
