@@ -65,6 +65,7 @@ void BusService::start() {
 
 void BusService::connected(sdbus::IConnection& connection) {
   authorizer_ = std::make_unique<Authorizer>(connection);
+  bus_ = sdbus::createProxy(connection, "org.freedesktop.DBus", "/org/freedesktop/DBus");
   manager_ =
       std::make_unique<ManagerObject>(connection, context_, *authorizer_,
                                       [this](const std::string& sender) { watch_sender(sender); });
@@ -82,6 +83,7 @@ void BusService::lost(std::shared_ptr<sdbus::IConnection> connection) {
   devices_.clear();
   loads_.clear();
   manager_.reset();
+  bus_.reset();
   authorizer_.reset();
   context_.holds.all_senders_gone();
   // Jobs under way hold messages of this connection: it goes after the last of them.
@@ -106,6 +108,13 @@ void BusService::watch_sender(const std::string& sender) {
       "interface='org.freedesktop.DBus',member='NameOwnerChanged',arg0='" +
           sender + "'",
       [this, sender](sdbus::Message&) { context_.holds.sender_gone(sender); });
+  // It may have left before the match was there: then nobody tells.
+  bus_->callMethodAsync("NameHasOwner")
+      .onInterface("org.freedesktop.DBus")
+      .withArguments(sender)
+      .uponReplyInvoke([this, sender](const sdbus::Error* error, bool present) {
+        if (error == nullptr && !present) context_.holds.sender_gone(sender);
+      });
 }
 
 void BusService::refresh_devices() {

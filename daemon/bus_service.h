@@ -55,6 +55,7 @@ class BusService {
 
   BusContext context_;
   std::unique_ptr<Authorizer> authorizer_;
+  std::unique_ptr<sdbus::IProxy> bus_;
   std::unique_ptr<ManagerObject> manager_;
   std::map<uint32_t, std::unique_ptr<LoadObject>> loads_;
   std::map<std::string, std::unique_ptr<DeviceObject>> devices_;
