@@ -326,10 +326,12 @@ void ManagerObject::Why(sdbus::Result<BusRows>&& result, Options subject) {
     const std::string key = subject.begin()->first;
     const sdbus::Variant value = subject.begin()->second;
     Record::Value wanted;
+    Record::Value as_shown;  // a path copied from a row, which a raw one cannot always be
     if (key == "pid") {
       wanted = option<uint32_t>(value, key);
     } else if (key == "path") {
-      wanted = escape(option<std::string>(value, key));
+      as_shown = option<std::string>(value, key);
+      wanted = escape(std::get<std::string>(as_shown));
     } else if (key == "knob") {
       auto knob = resolve_knob(context_.kernel, option<std::string>(value, key));
       if (!knob.ok()) throw bus_error(knob.error(), "NoSuchKnob");
@@ -337,8 +339,9 @@ void ManagerObject::Why(sdbus::Result<BusRows>&& result, Options subject) {
     } else {
       unknown_option(key);
     }
-    authorized(shared, "inspect", [this, shared, key, wanted](uint32_t) {
-      const auto records = context_.recorder.history().about(key, wanted);
+    authorized(shared, "inspect", [this, shared, key, wanted, as_shown](uint32_t) {
+      auto records = context_.recorder.history().about(key, wanted);
+      if (records.empty()) records = context_.recorder.history().about(key, as_shown);
       if (key != "knob") {
         reply(shared, to_rows(records));
         return;
