@@ -3,7 +3,6 @@
 import contextlib
 import os
 import sys
-import tempfile
 import time
 import unittest
 
@@ -11,6 +10,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 
 # pylint: disable=wrong-import-position
 from dbus_wire import BusError, Connection
+from lib.lock import knobs_locked
 from lib.machine import Scratch, Snapshot, block_device
 from lib.processes import wait_for
 from lib.service import PrivateBus, Tuneshiftd
@@ -172,5 +172,5 @@ class BusCase(unittest.TestCase):
 def main():
     global BUILD
     BUILD = os.path.abspath(sys.argv.pop(1))
-    tempfile.tempdir = "/var/tmp"
-    unittest.main(verbosity=2)
+    with knobs_locked():
+        unittest.main(verbosity=2)
