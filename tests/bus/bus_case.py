@@ -24,7 +24,12 @@ DENIED = "org.freedesktop.DBus.Error.AccessDenied"
 NOBODY = 65534
 DISK = block_device("/var/tmp")
 
-# Values that no other profile has, on knobs that harm nobody.
+# What the knobs of PROFILES show when a test begins, whatever this machine has.
+BASE = {
+    "/proc/sys/vm/swappiness": "51",
+    "/proc/sys/vm/stat_interval": "2",
+    f"/sys/block/{DISK}/queue/read_ahead_kb": "1024",
+}
 PROFILES = {
     "throughput": """summary: while a test loads
 sysctl:
@@ -98,6 +103,9 @@ class BusCase(unittest.TestCase):
         os.chmod(self.scratch.path, 0o755)
         self.bus = self.enter(PrivateBus(self.scratch.path))
         self.daemon = Daemon(self.bus, self.scratch.path, self.configuration, self.profiles)
+        for path, value in BASE.items():
+            self.addCleanup(write, path, read(path))
+            write(path, value)
         self.before = Snapshot(self.daemon.profiles)
         self.addCleanup(self.put_back)
         self.addCleanup(self.daemon.stop)
