@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include <clocale>
 #include <cstdio>
+#include <exception>
 #include <string>
 
 #include "client/args.h"
@@ -90,5 +91,10 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   std::setlocale(LC_ALL, "");
-  return tuneshift::run(argc, argv);
+  try {
+    return tuneshift::run(argc, argv);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "tuneshiftctl: %s\n", error.what());
+    return tuneshift::kFailed;
+  }
 }

@@ -40,6 +40,7 @@ function(tuneshift_bpf_skeleton name)
     COMMENT "skeleton ${name}"
     VERBATIM)
   add_custom_target(bpf_${name}_skeleton DEPENDS ${skeleton})
+  add_dependencies(generated bpf_${name}_skeleton)
   add_library(bpf_${name} INTERFACE)
   add_dependencies(bpf_${name} bpf_${name}_skeleton)
   target_include_directories(bpf_${name} SYSTEM INTERFACE ${CMAKE_CURRENT_BINARY_DIR})

@@ -16,6 +16,7 @@ function(tuneshift_dbus_glue xml)
     COMMENT "D-Bus glue ${xml}"
     VERBATIM)
   add_custom_target(dbus_glue_headers DEPENDS ${out}/tuneshift_adaptor.h ${out}/tuneshift_proxy.h)
+  add_dependencies(generated dbus_glue_headers)
   add_library(dbus_glue INTERFACE)
   add_dependencies(dbus_glue dbus_glue_headers)
   target_include_directories(dbus_glue SYSTEM INTERFACE ${out})

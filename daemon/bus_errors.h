@@ -56,9 +56,9 @@ void answer(const std::shared_ptr<Result>& result, Body body) {
 }
 
 /// A result that callbacks can share.
-template <typename Result>
-std::shared_ptr<Result> share(Result&& result) {
-  return std::make_shared<Result>(std::move(result));
+template <typename... Values>
+std::shared_ptr<sdbus::Result<Values...>> share(sdbus::Result<Values...> result) {
+  return std::make_shared<sdbus::Result<Values...>>(std::move(result));
 }
 
 }  // namespace tuneshift

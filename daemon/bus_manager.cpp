@@ -10,7 +10,7 @@ namespace tuneshift {
 namespace {
 
 constexpr const char* object_path = "/org/tuneshift1";
-constexpr uint64_t longest_pause_s = 7 * 24 * 3600;
+constexpr uint64_t longest_pause_s = 7ULL * 24 * 3600;
 
 template <typename T>
 T option(const sdbus::Variant& value, const std::string& name) {

@@ -30,7 +30,7 @@ struct HoldRequest {
 class HoldBook {
  public:
   static constexpr size_t most_per_user = 32;
-  static constexpr uint64_t longest_ttl_s = 7 * 24 * 3600;
+  static constexpr uint64_t longest_ttl_s = 7ULL * 24 * 3600;
 
   struct Hold {
     uint32_t cookie = 0;

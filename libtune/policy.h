@@ -67,8 +67,8 @@ class Policy {
  private:
   struct Candidate {
     Want want;
-    LeaseKind kind;
-    bool machine_wide;
+    LeaseKind kind = LeaseKind::suspect;
+    bool machine_wide = false;
   };
   using Candidates = std::map<std::string, Candidate>;
 
