@@ -23,8 +23,8 @@ def note(text):
 
 
 def measure(stack, build, rounds, seconds):
-    disk = stack.enter_context(disk_scratch(figures.LOCAL_BYTES))
-    memory = stack.enter_context(Scratch("/dev/shm"))
+    disk = stack.enter_context(disk_scratch("bench", figures.LOCAL_BYTES))
+    memory = stack.enter_context(Scratch("/dev/shm", "bench"))
     bus = stack.enter_context(PrivateBus(disk.path))
     daemon = stack.enter_context(Tuneshiftd(build, bus, disk.path, CONFIGURATION))
     # Idle first: the slow store is a file system that a machine without FUSE has not mounted.

@@ -17,7 +17,7 @@ from lib import terminal
 from lib.machine import Scratch, Snapshot, disk_scratch
 from lib.processes import Failed, cleanup
 from lib.service import PrivateBus, Tuneshiftd
-from lib.slow_rounds import MODES, SlowRounds, spread
+from lib.slow_rounds import MODES, SlowRounds
 from lib.terminal import paint, say
 
 RATIO_WANTED = 6
@@ -50,24 +50,28 @@ def slow_store(stack, build, memory, daemon, rounds, checks):
     return store
 
 
+def span(times):
+    return f"({min(times):.0f} … {max(times):.0f})"
+
+
 def show_table(store):
     ceiling = statistics.median(store.ceiling)
     rows = []
     for mode, name in MODES.items():
         series = store.series[mode]
         helped = statistics.median(series.helped)
-        rows.append((name, f"{statistics.median(series.stock):.0f} ms", f"±{spread(series.stock):.0%}",
-                     f"{helped:.0f} ms", f"±{spread(series.helped):.0%}", f"{series.ratio:.1f}×",
+        rows.append((name, f"{statistics.median(series.stock):.0f} ms", span(series.stock),
+                     f"{helped:.0f} ms", span(series.helped), f"{series.ratio:.1f}×",
                      f"{ceiling / helped:.2f}"))
     terminal.table(("512 MiB, slow store", "without", "", "tuneshift", "", "faster",
                     "of the ceiling"), rows)
-    say(paint("dim", "  medians; ± half the span; ceiling: O_DIRECT, 16 requests of 1 MiB in flight,"
-                     f" {ceiling:.0f} ms"))
+    say(paint("dim", "  medians, least and most; ceiling: O_DIRECT, 16 requests of 1 MiB in flight, "
+                     f"{ceiling:.0f} ms"))
 
 
 def demonstrate(stack, build, rounds, checks):
-    disk = stack.enter_context(disk_scratch(MODEL_BYTES))
-    memory = stack.enter_context(Scratch("/dev/shm"))
+    disk = stack.enter_context(disk_scratch("demo", MODEL_BYTES))
+    memory = stack.enter_context(Scratch("/dev/shm", "demo"))
     bus = stack.enter_context(PrivateBus(disk.path))
     daemon = stack.enter_context(Tuneshiftd(build, bus, disk.path, CONFIGURATION))
     before = Snapshot(daemon.profiles)

@@ -50,8 +50,8 @@ class LocalLoad:
             self._follow_load(reader)
             self._follow_serving()
             wait_for(self._tell_news, SERVE_SECONDS, POLL_SECONDS)
-            reader.leave()
             self.story.line(monotonic_us(), "bold", "server ends", f"reader ({reader.pid})")
+            reader.leave()
         self._follow_return(before)
         self.daemon.stop()
         self.checks.add("every kernel value is back after the daemon ended",
@@ -79,6 +79,7 @@ class LocalLoad:
                 reader.loaded()
             elif time.monotonic() > deadline:
                 raise Failed("the reader did not finish in two minutes")
+        self._tell_news()
         result = reader.result
         took = result["load_ms"]
         end_us = result["start_mono_ns"] // 1000 + int(took * 1000)

@@ -23,7 +23,7 @@ def block_device(path):
 class Scratch:
     """A folder that is removed with everything in it."""
 
-    def __init__(self, parent, purpose="test"):
+    def __init__(self, parent, purpose):
         self.path = tempfile.mkdtemp(prefix=f"tuneshift-{purpose}-", dir=parent)
 
     def __enter__(self):
@@ -41,7 +41,7 @@ class Scratch:
         return path
 
 
-def disk_scratch(need_bytes):
+def disk_scratch(purpose, need_bytes):
     """A scratch folder on a file system with a block device."""
     here = os.path.dirname(os.path.abspath(__file__))
     for parent in (os.environ.get("TMPDIR"), "/var/tmp", "/tmp", "/root", here):
@@ -49,7 +49,7 @@ def disk_scratch(need_bytes):
             continue
         room = os.statvfs(parent)
         if room.f_bavail * room.f_frsize > need_bytes + (1 << 30):
-            return Scratch(parent)
+            return Scratch(parent, purpose)
     raise Failed("no folder on a disk with enough room: set TMPDIR to one")
 
 

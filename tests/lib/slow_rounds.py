@@ -26,11 +26,6 @@ class Series:
         return statistics.median(self.stock) / statistics.median(self.helped)
 
 
-def spread(times):
-    """Half the distance from the fastest to the slowest, as a part of the median."""
-    return (max(times) - min(times)) / 2 / statistics.median(times)
-
-
 class SlowRounds:
     """Mounts the store for as long as it is open. Without tuneshift means that no daemon runs."""
 
