@@ -48,6 +48,7 @@ int TerminationSignals::next(bool& by_terminal) const {
 Result<pid_t> start_command(const std::vector<std::string>& command, const sigset_t& mask) {
   std::vector<std::string> words = command;
   std::vector<char*> argv;
+  argv.reserve(words.size() + 1);
   for (auto& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
   posix_spawnattr_t attributes;

@@ -4,6 +4,7 @@
 #include <langinfo.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
+#include <cmath>
 
 #include <algorithm>
 #include <array>
@@ -74,7 +75,7 @@ std::string human_duration(uint64_t microseconds) {
   if (seconds < 60) return std::to_string(seconds) + " s";
   if (seconds < 3600) return two_units(seconds / 60, "min", seconds % 60, "s");
   const uint64_t minutes = seconds / 60;
-  if (minutes < 48 * 60) return two_units(minutes / 60, "h", minutes % 60, "min");
+  if (minutes < 48U * 60) return two_units(minutes / 60, "h", minutes % 60, "min");
   return two_units(minutes / 1440, "d", minutes % 1440 / 60, "h");
 }
 
@@ -84,7 +85,7 @@ std::string human_time(uint64_t time_us, uint64_t now_us) {
   tm local{};
   if (localtime_r(&seconds, &local) == nullptr) return "-";
   const uint64_t distance = time_us > now_us ? time_us - now_us : now_us - time_us;
-  const char* pattern = distance < 12 * 3600 * kSecond ? "%H:%M:%S" : "%Y-%m-%d %H:%M:%S";
+  const char* pattern = distance < 12U * 3600 * kSecond ? "%H:%M:%S" : "%Y-%m-%d %H:%M:%S";
   std::array<char, 32> buffer{};
   std::strftime(buffer.data(), buffer.size(), pattern, &local);
   return buffer.data();
@@ -145,7 +146,7 @@ std::string paint(const Style& style, Colour colour, std::string_view text) {
 std::string bar(const Style& style, uint64_t part, uint64_t whole, size_t width) {
   const double share =
       whole == 0 ? 0 : std::min(1.0, static_cast<double>(part) / static_cast<double>(whole));
-  const auto filled = static_cast<size_t>(share * static_cast<double>(width) + 0.5);
+  const auto filled = static_cast<size_t>(std::lround(share * static_cast<double>(width)));
   return repeated(style.unicode ? "█" : "#", filled) +
          repeated(style.unicode ? "░" : ".", width - filled);
 }

@@ -2,6 +2,7 @@
 #include "client/histogram.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "client/table.h"
@@ -66,8 +67,8 @@ std::string render_histogram(const std::string& title, const Json& buckets, cons
   Table table({{"FROM", Align::right}, {"TO", Align::right}, {"COUNT", Align::right}, {""}});
   for (const auto& row : rows.items()) {
     const uint64_t count = row["count"].number();
-    const size_t length = static_cast<size_t>(
-        static_cast<double>(count) / static_cast<double>(most) * static_cast<double>(width) + 0.5);
+    const double share = static_cast<double>(count) / static_cast<double>(most);
+    const auto length = static_cast<size_t>(std::lround(share * static_cast<double>(width)));
     table.add({human_duration(row["from"].number()),
                human_duration(row["to"].number()),
                std::to_string(count),
