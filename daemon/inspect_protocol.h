@@ -16,7 +16,7 @@ namespace tuneshift {
 // SOCK_SEQPACKET socket that is the helper's standard input.
 
 inline constexpr uint32_t inspect_protocol_version = 1;
-inline constexpr size_t max_inspect_reply_bytes = 64 * 1024;
+inline constexpr size_t max_inspect_reply_bytes = size_t{64} << 10;
 inline constexpr size_t max_inspect_descriptors = 256;
 
 /// The daemon's packet: both programs come from one build.

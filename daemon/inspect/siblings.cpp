@@ -166,7 +166,7 @@ std::vector<std::string> parse_weight_map(std::string_view json) {
 }
 
 Model find_model(int directory_fd, const std::string& path, uint64_t file_size) {
-  const Model alone{path, file_size, 1};
+  Model alone{path, file_size, 1};
   const size_t slash = path.rfind('/');
   const std::string directory = path.substr(0, slash + 1);
   const std::string name = path.substr(slash + 1);
