@@ -8,6 +8,7 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <filesystem>
 
@@ -56,6 +57,11 @@ void log_changes(Recorder& recorder, const Receipt& receipt) {
   for (const Change& change : receipt) recorder.add_change(change, 0);
 }
 
+bool all_restored(const Receipt& receipt) {
+  return std::none_of(receipt.begin(), receipt.end(),
+                      [](const Change& change) { return change.kind == ChangeKind::failed; });
+}
+
 /// All parts of a running daemon, made in the order in which they need each other.
 class Daemon {
  public:
@@ -68,7 +74,7 @@ class Daemon {
         tuner_(loop_, kernel, writer_, recorder, settings.config, settings.profiles),
         holds_(loop_, kernel, tuner_, recorder),
         probes_({settings.config.size_floor_bytes, options.state_directory},
-                [this](const Event& event) { tuner_.on_event(event); }),
+                [this](const Event& event) { on_event(event); }),
         inspector_(loop_.get(), helper_path(options, kernel), Inspector::Limits(),
                    [this](const Reader& reader, const Result<Facts>& facts) {
                      tuner_.on_facts(reader, facts);
@@ -95,7 +101,7 @@ class Daemon {
                                  (state.why.empty() ? "" : ", " + state.why));
     }
     if (probes_.poll_fd() >= 0) {
-      events_ = loop_.watch(probes_.poll_fd(), [this] { on_events(); });
+      events_ = loop_.watch(probes_.poll_fd(), [this] { probes_.dispatch(); });
     }
     on_devices();
     bus_.start();
@@ -107,12 +113,19 @@ class Daemon {
   }
 
  private:
-  void on_events() { probes_.dispatch(); }
+  void on_event(const Event& event) {
+    // A mount that no uevent told of: a mapping is seen all the same.
+    if (!event.has_block_device) watch_cache_fills(true);
+    tuner_.on_event(event);
+  }
 
-  void on_devices() {
-    const bool wanted = !list_network_bdis(kernel_).empty();
+  void watch_cache_fills(bool wanted) {
     if (wanted != watching_fills_) probes_.watch_cache_fills(wanted);
     watching_fills_ = wanted;
+  }
+
+  void on_devices() {
+    watch_cache_fills(has_diskless_store(kernel_));
     bus_.refresh_devices();
   }
 
@@ -138,10 +151,11 @@ class Daemon {
   void stop() {
     sd_notify(0, "STOPPING=1");
     deadline_.set(monotonic_ns() + restore_deadline_ns);
-    writer_.submit([this](Applier& applier) {
+    // Nothing may be written behind this: the last leases end while the daemon does.
+    writer_.finish([this](Applier& applier) {
       return [this, receipt = applier.restore_all()] {
         log_changes(recorder_, receipt);
-        restored_ = true;
+        restored_ = all_restored(receipt);
         loop_.quit();
       };
     });
@@ -198,6 +212,7 @@ int run_daemon(const Options& options, KernelFs& kernel, const Settings& setting
   create_directory(options.state_directory);
   Recorder recorder;
   Applier applier(kernel, journal.value(), system_clocks());
+  for (const std::string& problem : journal.value().read().problems) recorder.warn(problem);
   // What an earlier daemon left behind goes back first: it is no original of ours.
   log_changes(recorder, applier.restore_all());
   auto daemon = std::make_unique<Daemon>(options, kernel, settings, applier, recorder);
@@ -222,10 +237,7 @@ int run_restore(const Options& options, KernelFs& kernel) {
   Applier applier(kernel, journal.value(), system_clocks());
   const Receipt receipt = applier.restore_all();
   log_changes(recorder, receipt);
-  for (const Change& change : receipt) {
-    if (change.kind == ChangeKind::failed) return 1;
-  }
-  return 0;
+  return all_restored(receipt) ? 0 : 1;
 }
 
 }  // namespace tuneshift

@@ -14,6 +14,7 @@ namespace {
 constexpr uint64_t ms = 1'000'000;
 constexpr uint64_t first_retry_ms = 1000;
 constexpr uint64_t last_retry_ms = 30000;
+constexpr unsigned most_messages_a_turn = 64;
 
 }  // namespace
 
@@ -56,7 +57,10 @@ void BusConnection::connect() {
 void BusConnection::process() {
   if (!connection_) return;
   try {
-    while (connection_->processPendingRequest()) {
+    // Bounded: a flood of calls must not keep the loop from events, timers and the watchdog. What
+    // is left makes the next wait end at once.
+    for (unsigned done = 0; done < most_messages_a_turn; ++done) {
+      if (!connection_->processPendingRequest()) break;
     }
     prepare();
   } catch (const sdbus::Error& error) {

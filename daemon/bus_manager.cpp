@@ -24,6 +24,10 @@ T option(const sdbus::Variant& value, const std::string& name) {
   throw invalid_argument("no option '" + escape(name, 64) + "'");
 }
 
+sdbus::Error busy() {
+  return bus_error({ErrorCode::busy, "too many questions are waiting already", {}, 0}, "");
+}
+
 BusRow knob_row(const KnobStatus& knob) {
   return {{"knob", sdbus::Variant(knob.knob)},
           {"original", sdbus::Variant(escape(knob.original))},
@@ -49,9 +53,7 @@ ManagerObject::ManagerObject(sdbus::IConnection& connection, BusContext& context
     : AdaptorInterfaces(connection, object_path),
       context_(context),
       authorizer_(authorizer),
-      watch_sender_(std::move(watch_sender)),
-      pause_end_(context.loop.timer(
-          [this] { context_.tuner.set_mode(mode_before_pause_, "the pause's end"); })) {
+      watch_sender_(std::move(watch_sender)) {
   registerAdaptor();
 }
 
@@ -79,6 +81,11 @@ void ManagerObject::authorized(std::shared_ptr<Result> result, const std::string
                       }
                       answer(result, [&] { allowed(uid); });
                     });
+}
+
+template <typename Result>
+void ManagerObject::ask_writer(std::shared_ptr<Result> result, Writer::Job job) {
+  if (!context_.writer.query(std::move(job))) reply_error(result, busy());
 }
 
 std::string ManagerObject::Version() {
@@ -166,7 +173,7 @@ void ManagerObject::Plan(sdbus::Result<BusRows>&& result, std::string profile, O
     auto stores = stores_of(devices);
     if (!stores.ok()) throw bus_error(stores.error(), "InvalidArgument");
     const Desired desired = context_.tuner.policy().expand(profile, stores.value());
-    context_.writer.submit([shared, desired](Applier& applier) {
+    ask_writer(shared, [shared, desired](Applier& applier) {
       return [shared, plan = applier.plan(desired)] {
         BusRows rows;
         for (const PlanRow& row : plan) {
@@ -205,11 +212,12 @@ void ManagerObject::Hold(sdbus::Result<uint32_t>&& result, std::string profile, 
         unknown_option(name);
       }
     }
+    // Before it is asked whether the sender may: one that leaves meanwhile must not be missed.
+    watch_sender_(request.sender);
     authorized(shared, "hold", [this, shared, request, pidfd](uint32_t uid) mutable {
       request.uid = uid;
       auto cookie = context_.holds.take(request);
       if (!cookie.ok()) throw bus_error(cookie.error(), "NoSuchProfile");
-      if (context_.holds.all().at(cookie.value()).dies_with_sender) watch_sender_(request.sender);
       reply(shared, cookie.value());
     });
   });
@@ -252,7 +260,6 @@ void ManagerObject::SetMode(sdbus::Result<>&& result, std::string text) {
       throw invalid_argument("no mode '" + escape(text, 64) + "': observe, auto, manual or paused");
     }
     authorized(shared, "configure", [this, shared, mode](uint32_t uid) {
-      pause_end_.off();
       context_.tuner.set_mode(mode, "uid " + std::to_string(uid));
       reply(shared);
     });
@@ -266,11 +273,7 @@ void ManagerObject::Pause(sdbus::Result<>&& result, uint64_t seconds) {
       throw invalid_argument("a pause lasts from 1 second to 7 days");
     }
     authorized(shared, "configure", [this, shared, seconds](uint32_t uid) {
-      if (context_.tuner.policy().mode() != tuneshift::Mode::paused) {
-        mode_before_pause_ = context_.tuner.policy().mode();
-      }
-      context_.tuner.set_mode(tuneshift::Mode::paused, "uid " + std::to_string(uid));
-      pause_end_.set(monotonic_ns() + seconds * 1'000'000'000);
+      context_.tuner.pause(seconds, "uid " + std::to_string(uid));
       reply(shared);
     });
   });
@@ -289,7 +292,7 @@ void ManagerObject::Reload(sdbus::Result<>&& result) {
 
 void ManagerObject::ListKnobs(sdbus::Result<BusRows>&& result) {
   auto shared = share(std::move(result));
-  context_.writer.submit([shared](Applier& applier) {
+  ask_writer(shared, [shared](Applier& applier) {
     return [shared, knobs = applier.knobs()] { reply(shared, knob_rows(knobs)); };
   });
 }
@@ -311,12 +314,13 @@ void ManagerObject::Rearm(sdbus::Result<>&& result, std::string knob) {
 
 void ManagerObject::Verify(sdbus::Result<BusRows>&& result) {
   auto shared = share(std::move(result));
-  context_.tuner.verify([shared](const std::vector<KnobStatus>& knobs) {
+  const bool asked = context_.tuner.verify([shared](const std::vector<KnobStatus>& knobs) {
     std::vector<KnobStatus> different;
     std::copy_if(knobs.begin(), knobs.end(), std::back_inserter(different),
                  [](const KnobStatus& knob) { return knob.state != KnobState::ours; });
     reply(shared, knob_rows(different));
   });
+  if (!asked) reply_error(shared, busy());
 }
 
 void ManagerObject::Why(sdbus::Result<BusRows>&& result, Options subject) {
@@ -346,7 +350,7 @@ void ManagerObject::Why(sdbus::Result<BusRows>&& result, Options subject) {
         reply(shared, to_rows(records));
         return;
       }
-      context_.writer.submit([shared, records, wanted](Applier& applier) {
+      ask_writer(shared, [shared, records, wanted](Applier& applier) {
         return [shared, records, wanted, knobs = applier.knobs()] {
           BusRows rows;
           for (const KnobStatus& knob : knobs) {

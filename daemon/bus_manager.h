@@ -60,13 +60,14 @@ class ManagerObject : public sdbus::AdaptorInterfaces<org::tuneshift1::Manager_a
   template <typename Result>
   void authorized(std::shared_ptr<Result> result, const std::string& action,
                   std::function<void(uint32_t uid)> allowed);
+  /// Runs a reading job on the writer, or answers Busy when too many wait.
+  template <typename Result>
+  void ask_writer(std::shared_ptr<Result> result, Writer::Job job);
   Result<std::vector<Store>> stores_of(const std::vector<std::string>& devices);
 
   BusContext& context_;
   Authorizer& authorizer_;
   std::function<void(const std::string&)> watch_sender_;
-  Timer pause_end_;
-  tuneshift::Mode mode_before_pause_ = tuneshift::Mode::observe;
 };
 
 }  // namespace tuneshift

@@ -87,9 +87,7 @@ void BusService::lost(std::shared_ptr<sdbus::IConnection> connection) {
   authorizer_.reset();
   context_.holds.all_senders_gone();
   // Jobs under way hold messages of this connection: it goes after the last of them.
-  context_.writer.submit([connection = std::move(connection)](Applier&) mutable {
-    return [kept = std::move(connection)]() mutable { kept.reset(); };
-  });
+  context_.writer.retire(std::move(connection));
 }
 
 void BusService::add_load(uint32_t id) {

@@ -38,7 +38,9 @@ Tuner::Tuner(Loop& loop, const KernelFs& kernel, Writer& writer, Recorder& recor
       policy_(policy_settings(config), std::move(profiles)),
       processes_(loop, kernel, [this](const ProcessId& process) { on_process_gone(process); }),
       detector_timer_(loop.timer([this] { on_timer(); })),
-      policy_timer_(loop.timer([this] { reconcile(); })) {
+      policy_timer_(loop.timer([this] { reconcile(); })),
+      retry_timer_(loop.timer([this] { apply(submitted_); })),
+      pause_end_(loop.timer([this] { set_mode(mode_before_pause_, "the pause's end"); })) {
   policy_.set_mode(config.mode);
 }
 
@@ -129,13 +131,14 @@ void Tuner::on_recognised(const LoadChange& change) {
   lease.kind = LeaseKind::suspect;
   lease.profile = config_.loading_profile;
   lease.owner = "suspect " + std::to_string(change.reader.process.pid);
-  lease.reason = "reads " + path;
+  lease.reason = "reads a model file";
   lease.stores = {store_of(change.reader)};
   noticed_ns_[lease.owner] = helped.suspected_ns;
   if (helped.lease == 0) helped.lease = policy_.add(std::move(lease));
   helped.path = path;
   helped.descriptors = facts.descriptors;
   helped.rewindow_due = true;
+  helped.turn.reset();
 }
 
 void Tuner::on_begun(const LoadChange& change) {
@@ -153,7 +156,7 @@ void Tuner::on_begun(const LoadChange& change) {
     fresh.kind = LeaseKind::load;
     fresh.profile = config_.loading_profile;
     fresh.owner = "load " + std::to_string(change.load);
-    fresh.reason = "loads " + escape(load.model);
+    fresh.reason = "loads a model";
     fresh.stores = {store};
     noticed_ns_[fresh.owner] = helped.suspected_ns;
     load_leases_[change.load] = policy_.add(std::move(fresh));
@@ -180,6 +183,7 @@ void Tuner::on_begun(const LoadChange& change) {
   helped.path = path;
   helped.descriptors = facts.descriptors;
   helped.rewindow_due = !helped.rewindowed;
+  helped.turn.reset();
   tell_state();
 }
 
@@ -190,6 +194,7 @@ void Tuner::on_ended(const LoadChange& change) {
   if (lease != load_leases_.end()) {
     if (const Lease* known = policy_.lease(lease->second)) stores = known->stores;
     policy_.remove(lease->second);
+    noticed_ns_.erase("load " + std::to_string(change.load));
     load_leases_.erase(lease);
   }
   book_.update(load, store_of(change.reader), load.last_progress_ns);
@@ -217,21 +222,26 @@ void Tuner::on_ended(const LoadChange& change) {
     helped->second.load = 0;
     helped->second.rewindow_due = false;
     helped->second.put_back_due = helped->second.rewindowed;
+    helped->second.turn.reset();
+    events_.erase(one.reader);
     if (load.state == Load::State::finished) senses_.silence(one.reader);
   }
   if (load.state == Load::State::finished) {
     for (const ProcessId& process : load.processes) {
+      auto& lease_of = servers_[process];
+      for (const Store& store : stores) policy_.extend(lease_of, store);
+      recorder_.add("serving",
+                    "process " + std::to_string(process.pid) + " serves " + escape(load.model),
+                    {{"pid", static_cast<uint32_t>(process.pid)}, {"load", change.load}});
+      if (lease_of != 0) continue;
       Lease server;
       server.kind = LeaseKind::server;
       server.profile = config_.serving_profile;
       server.owner = "server " + std::to_string(process.pid);
-      server.reason = "serves " + escape(load.model);
+      server.reason = "serves a model";
       server.stores = stores;
       noticed_ns_[server.owner] = monotonic_ns();
-      servers_[process].push_back(policy_.add(std::move(server)));
-      recorder_.add("serving",
-                    "process " + std::to_string(process.pid) + " serves " + escape(load.model),
-                    {{"pid", static_cast<uint32_t>(process.pid)}, {"load", change.load}});
+      lease_of = policy_.add(std::move(server));
     }
   }
   if (observer_.load_changed) observer_.load_changed(change.load);
@@ -248,6 +258,7 @@ void Tuner::drop(const LoadChange& change) {
     helped->second.lease = 0;
     helped->second.rewindow_due = false;
     helped->second.put_back_due = helped->second.rewindowed;
+    helped->second.turn.reset();
   }
   if (change.kind == LoadChangeKind::dormant) return;
   recorder_.add(
@@ -271,13 +282,15 @@ void Tuner::on_process_gone(const ProcessId& process) {
   }
   std::erase_if(helped_, of_process);
   if (auto server = servers_.find(process); server != servers_.end()) {
-    for (const uint64_t lease : server->second) policy_.remove(lease);
+    policy_.remove(server->second);
     servers_.erase(server);
     recorder_.add("idle", "process " + std::to_string(process.pid) + " ended: it no longer serves",
                   {{"pid", static_cast<uint32_t>(process.pid)}});
     tell_state();
   }
-  if (policy_.state() == Policy::State::idle) noticed_ns_.clear();
+  for (const char* owner : {"server ", "suspect "}) {
+    noticed_ns_.erase(owner + std::to_string(process.pid));
+  }
   reconcile();
   set_timers();
 }

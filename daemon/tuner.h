@@ -57,7 +57,11 @@ class Tuner {
   void remove_lease(uint64_t id);
   /// not_found for an unknown profile; an empty one takes the last switch back.
   Status switch_profile(const std::string& profile, const std::string& who);
+  /// Also ends a pause.
   void set_mode(Mode mode, const std::string& who);
+  /// Paused for so long, then the mode that was in force before.
+  void pause(uint64_t seconds, const std::string& who);
+  /// A mode set since the start stays, unless the configuration's own has changed.
   void reload(const Config& config, Profiles profiles);
   /// not_found when no such load runs.
   Status cancel_load(uint32_t id);
@@ -65,7 +69,8 @@ class Tuner {
   /// Takes a yielded knob (all when empty) back; answers later, from the loop.
   void rearm(const std::string& knob, std::function<void(const Status&)> answer);
   /// Compares every wanted knob with the kernel; answers later, from the loop.
-  void verify(std::function<void(const std::vector<KnobStatus>&)> answer);
+  /// False when too many questions wait.
+  bool verify(std::function<void(const std::vector<KnobStatus>&)> answer);
 
   /// Every store that a whole-machine lease touches.
   [[nodiscard]] std::vector<Store> machine_stores() const;
@@ -84,6 +89,7 @@ class Tuner {
     std::vector<OpenDescriptor> descriptors;
     bool rewindow_due = false;
     bool put_back_due = false;
+    std::optional<uint64_t> turn;  ///< the apply whose receipt it waits for
     bool rewindowed = false;
   };
 
@@ -99,7 +105,11 @@ class Tuner {
 
   void reconcile();
   void observe(const Desired& desired);
-  void on_receipt(const Receipt& receipt, Pass pass);
+  void apply(const Desired& desired);
+  void on_receipt(const Receipt& receipt);
+  void retry_restore();
+  void change_mode(Mode mode, const std::string& who);
+  /// Re-windows the readers whose store's read-ahead is in force by now.
   void rewindow_due_readers();
   void rewindow_reader(const Reader& reader, Helped& helped);
   void tell_state();
@@ -118,13 +128,20 @@ class Tuner {
   TunerObserver observer_;
   Timer detector_timer_;
   Timer policy_timer_;
+  Timer retry_timer_;
+  Timer pause_end_;
+  Mode mode_before_pause_ = Mode::observe;
+  bool pausing_ = false;
+  unsigned retries_ = 0;
 
   std::map<Reader, Event> events_;  ///< the latest of each suspect, until it is decided
   std::map<Reader, Helped> helped_;
   std::map<uint32_t, uint64_t> load_leases_;
-  std::map<ProcessId, std::vector<uint64_t>> servers_;
+  std::map<ProcessId, uint64_t> servers_;       ///< → their lease
   std::map<std::string, uint64_t> noticed_ns_;  ///< lease owner → when its cause was noticed
   Desired submitted_;
+  uint64_t turns_ = 0;                                   ///< applies handed to the writer
+  uint64_t turns_done_ = 0;                              ///< quick passes of them that are done
   std::set<std::pair<std::string, std::string>> would_;  ///< told already: knob, wanted text
   std::string switched_profile_;
   uint64_t switched_lease_ = 0;

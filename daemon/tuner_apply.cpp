@@ -11,6 +11,9 @@ namespace tuneshift {
 
 namespace {
 
+constexpr uint64_t first_retry_ns = 5'000'000'000;
+constexpr unsigned most_retries = 8;
+
 std::string descriptors(unsigned count) {
   return std::to_string(count) + (count == 1 ? " descriptor" : " descriptors");
 }
@@ -28,20 +31,29 @@ void Tuner::reconcile() {
     observe(decision.desired);
     return;
   }
-  if (decision.desired == submitted_) {
+  if (decision.desired != submitted_) {
+    submitted_ = std::move(decision.desired);
+    retries_ = 0;
+    apply(submitted_);
+    if (submitted_.empty()) {
+      // Idle: what somebody else set stands as the new original, and may be asked for again.
+      writer_.submit([](Applier& applier) {
+        static_cast<void>(applier.rearm(""));
+        return std::function<void()>();
+      });
+    }
+  }
+  rewindow_due_readers();
+}
+
+void Tuner::apply(const Desired& desired) {
+  const uint64_t turn = ++turns_;
+  writer_.apply(desired, [this, turn](const Receipt& receipt, Pass pass) {
+    on_receipt(receipt);
+    if (pass != Pass::quick) return;
+    turns_done_ = turn;
     rewindow_due_readers();
-    return;
-  }
-  submitted_ = decision.desired;
-  writer_.apply(std::move(decision.desired),
-                [this](const Receipt& receipt, Pass pass) { on_receipt(receipt, pass); });
-  if (submitted_.empty()) {
-    // Idle: what somebody else set stands as the new original, and may be asked for again.
-    writer_.submit([](Applier& applier) {
-      static_cast<void>(applier.rearm(""));
-      return std::function<void()>();
-    });
-  }
+  });
 }
 
 void Tuner::observe(const Desired& desired) {
@@ -63,7 +75,7 @@ void Tuner::observe(const Desired& desired) {
   });
 }
 
-void Tuner::on_receipt(const Receipt& receipt, Pass pass) {
+void Tuner::on_receipt(const Receipt& receipt) {
   struct Applied {
     uint32_t written = 0;
     uint32_t failed = 0;
@@ -81,19 +93,30 @@ void Tuner::on_receipt(const Receipt& receipt, Pass pass) {
       ++(change.kind == ChangeKind::written ? applied.written : applied.failed);
       applied.reason = change.why;
     }
+    if (change.kind == ChangeKind::failed && !submitted_.contains(change.knob)) retry_restore();
   }
   for (const auto& [profile, applied] : profiles) {
     if (observer_.profile_applied) {
       observer_.profile_applied(profile, escape(applied.reason), applied.written, applied.failed);
     }
   }
-  if (pass == Pass::quick) rewindow_due_readers();
+}
+
+void Tuner::retry_restore() {
+  // Our value is still in force and nothing else will touch the knob soon.
+  if (retries_ >= most_retries) return;
+  retry_timer_.set(monotonic_ns() + (first_retry_ns << retries_));
+  ++retries_;
 }
 
 void Tuner::rewindow_due_readers() {
   std::vector<Reader> settled;
   for (auto& [reader, helped] : helped_) {
-    if (helped.rewindow_due || helped.put_back_due) rewindow_reader(reader, helped);
+    if (helped.rewindow_due || helped.put_back_due) {
+      if (!helped.turn) helped.turn = turns_;
+      if (*helped.turn > turns_done_) continue;
+      rewindow_reader(reader, helped);
+    }
     if (helped.lease == 0 && helped.load == 0 && !detector_.watches(reader)) {
       settled.push_back(reader);
     }
@@ -105,6 +128,7 @@ void Tuner::rewindow_reader(const Reader& reader, Helped& helped) {
   const bool putting_back = helped.put_back_due;
   helped.rewindow_due = false;
   helped.put_back_due = false;
+  helped.turn.reset();
   LoadView* view = book_.find(helped.load);
   const std::string& path = helped.path;
   const uint64_t bytes = senses_.bytes_seen(reader);
@@ -124,8 +148,9 @@ void Tuner::rewindow_reader(const Reader& reader, Helped& helped) {
   const auto buffered =
       static_cast<unsigned>(std::count_if(helped.descriptors.begin(), helped.descriptors.end(),
                                           [](const OpenDescriptor& one) { return !one.direct; }));
-  if (policy_.mode() == Mode::observe) {
-    if (putting_back) return;
+  // What was reset in mode auto is put back in any mode.
+  if (!putting_back && policy_.mode() != Mode::automatic) {
+    if (policy_.mode() != Mode::observe) return;
     record("would-rewindow", path + ": " + descriptors(buffered) + " would be re-windowed",
            buffered);
     assist("none: observing");
@@ -163,6 +188,7 @@ uint64_t Tuner::add_lease(Lease lease) {
 }
 
 void Tuner::remove_lease(uint64_t id) {
+  if (const Lease* lease = policy_.lease(id)) noticed_ns_.erase(lease->owner);
   if (!policy_.remove(id)) return;
   reconcile();
   tell_state();
@@ -195,6 +221,19 @@ Status Tuner::switch_profile(const std::string& profile, const std::string& who)
 }
 
 void Tuner::set_mode(Mode mode, const std::string& who) {
+  pausing_ = false;
+  pause_end_.off();
+  change_mode(mode, who);
+}
+
+void Tuner::pause(uint64_t seconds, const std::string& who) {
+  if (!pausing_) mode_before_pause_ = policy_.mode();
+  pausing_ = true;
+  pause_end_.set(monotonic_ns() + seconds * 1'000'000'000);
+  change_mode(Mode::paused, who);
+}
+
+void Tuner::change_mode(Mode mode, const std::string& who) {
   if (mode == policy_.mode()) return;
   recorder_.add("mode",
                 std::string("mode ") + to_string(policy_.mode()) + " → " + to_string(mode) +
@@ -205,7 +244,7 @@ void Tuner::set_mode(Mode mode, const std::string& who) {
   if (mode == Mode::observe && was_writing) {
     // Observing writes nothing, and so must leave nothing of ours behind.
     submitted_.clear();
-    writer_.apply({}, [this](const Receipt& receipt, Pass pass) { on_receipt(receipt, pass); });
+    apply(submitted_);
   }
   would_.clear();
   reconcile();
@@ -213,10 +252,12 @@ void Tuner::set_mode(Mode mode, const std::string& who) {
 }
 
 void Tuner::reload(const Config& config, Profiles profiles) {
+  const bool mode_changed = config.mode != config_.mode;
   config_ = config;
+  detector_.set_settings({config.settle_ms});
   policy_.replace({config.dwell_ms, config.writes_per_hour}, std::move(profiles));
   recorder_.add("reload", "configuration and profiles read again");
-  set_mode(config.mode, "reload");
+  if (mode_changed) set_mode(config.mode, "reload");
   if (!switched_profile_.empty() && !policy_.profiles().contains(switched_profile_)) {
     static_cast<void>(switch_profile("", "reload"));
   }
@@ -234,11 +275,11 @@ void Tuner::rearm(const std::string& knob, std::function<void(const Status&)> an
   });
 }
 
-void Tuner::verify(std::function<void(const std::vector<KnobStatus>&)> answer) {
-  writer_.submit([this, answer = std::move(answer)](Applier& applier) {
+bool Tuner::verify(std::function<void(const std::vector<KnobStatus>&)> answer) {
+  return writer_.query([this, answer = std::move(answer)](Applier& applier) {
     Receipt receipt = applier.verify();
     return [this, answer, receipt = std::move(receipt), knobs = applier.knobs()] {
-      on_receipt(receipt, Pass::freezing);
+      on_receipt(receipt);
       answer(knobs);
     };
   });

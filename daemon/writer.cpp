@@ -21,16 +21,51 @@ Writer::~Writer() {
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
-    jobs_.clear();
   }
   wake_.notify_one();
   worker_.join();
+  // Replies first: a job behind them may hold the connection that they belong to.
+  completions_.clear();
+  queries_.clear();
+  jobs_.clear();
   close(completed_fd_);
 }
 
 void Writer::submit(Job job) {
   {
     const std::lock_guard lock(mutex_);
+    if (finished_) return;
+    jobs_.push_back(std::move(job));
+  }
+  wake_.notify_one();
+}
+
+bool Writer::query(Job job) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (queries_.size() >= most_queries) return false;
+    queries_.push_back(std::move(job));
+  }
+  wake_.notify_one();
+  return true;
+}
+
+void Writer::retire(std::shared_ptr<void> kept) {
+  retired_.push_back(kept);
+  // Queries come last, so this one is behind everything that is queued now.
+  const std::lock_guard lock(mutex_);
+  queries_.push_back([this, key = kept.get()](Applier&) {
+    return
+        [this, key] { std::erase_if(retired_, [&](const auto& one) { return one.get() == key; }); };
+  });
+  wake_.notify_one();
+}
+
+void Writer::finish(Job job) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (finished_) return;
+    finished_ = true;
     jobs_.push_back(std::move(job));
   }
   wake_.notify_one();
@@ -39,6 +74,7 @@ void Writer::submit(Job job) {
 void Writer::apply(Desired desired, ReceiptHandler handler) {
   {
     const std::lock_guard lock(mutex_);
+    if (finished_) return;
     ++waiting_applies_;
   }
   submit([this, desired = std::move(desired), handler = std::move(handler)](Applier& applier) {
@@ -84,12 +120,14 @@ void Writer::run_completions() {
 void Writer::work() {
   std::unique_lock lock(mutex_);
   while (true) {
-    wake_.wait(lock, [this] { return stopping_ || !jobs_.empty(); });
+    wake_.wait(lock, [this] { return stopping_ || !jobs_.empty() || !queries_.empty(); });
     if (stopping_) return;
-    const Job job = std::move(jobs_.front());
-    jobs_.pop_front();
+    auto& queue = jobs_.empty() ? queries_ : jobs_;
+    Job job = std::move(queue.front());
+    queue.pop_front();
     lock.unlock();
     if (auto completion = job(applier_)) post(std::move(completion));
+    job = nullptr;
     lock.lock();
   }
 }

@@ -4,8 +4,10 @@
 #include <condition_variable>
 #include <deque>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <thread>
+#include <vector>
 
 #include "daemon/loop.h"
 #include "libtune/applier.h"
@@ -24,6 +26,8 @@ class Writer {
   Writer(Loop& loop, Applier& applier);
   Writer(const Writer&) = delete;
   Writer& operator=(const Writer&) = delete;
+  static constexpr size_t most_queries = 16;
+
   /// Waits for the running job, drops the queued ones.
   ~Writer();
 
@@ -32,8 +36,19 @@ class Writer {
   /// it.
   void apply(Desired desired, ReceiptHandler handler);
 
-  /// Queues a job behind the ones before it.
+  /// Queues a job behind the ones before it. Dropped after finish().
   void submit(Job job);
+
+  /// A job that only reads, asked for by anybody: it waits behind all others. False when too many
+  /// wait already.
+  bool query(Job job);
+
+  /// Keeps `kept` alive until every job queued so far, and its reply, is done.
+  void retire(std::shared_ptr<void> kept);
+
+  /// Queues the last job: whatever is submitted after it is dropped, so that nothing is written
+  /// behind the final restore.
+  void finish(Job job);
 
  private:
   void work();
@@ -44,8 +59,11 @@ class Writer {
   std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<Job> jobs_;
+  std::deque<Job> queries_;
   std::deque<std::function<void()>> completions_;
+  std::vector<std::shared_ptr<void>> retired_;  ///< destroyed after all that may refer to them
   unsigned waiting_applies_ = 0;
+  bool finished_ = false;
   bool stopping_ = false;
   int completed_fd_ = -1;
   Source completed_;

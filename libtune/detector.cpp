@@ -14,10 +14,16 @@ constexpr uint64_t tail_check_ms = 50;
 // Residency is asked some milliseconds after the count of misses was taken: what a fast device
 // delivers in between is not "cached before".
 constexpr uint64_t residency_slack_bytes = 64ULL << 20;
-constexpr unsigned most_looks = 4;
+constexpr uint64_t retry_after_ms = 1000;
 
 bool is_read(Evidence evidence) {
   return evidence != Evidence::mapping;
+}
+
+/// Whether asking again later may help: the file system was slow or the inspector busy.
+bool is_passing(const Error& error) {
+  return error.code == ErrorCode::timeout || error.code == ErrorCode::limit_exceeded ||
+         error.code == ErrorCode::io;
 }
 
 }  // namespace
@@ -27,13 +33,16 @@ Detector::Changes Detector::on_event(const Event& event) {
   auto found = suspects_.find(event.reader);
   if (found == suspects_.end()) {
     if (suspects_.size() >= max_suspects) {
-      auto done = std::find_if(suspects_.begin(), suspects_.end(), [](const auto& entry) {
-        return entry.second.state == Suspect::State::done;
+      // Nothing is lost with those that read nothing now: their next event brings them back.
+      auto resting = std::find_if(suspects_.begin(), suspects_.end(), [](const auto& entry) {
+        return entry.second.state == Suspect::State::done ||
+               entry.second.state == Suspect::State::dormant;
       });
-      if (done == suspects_.end()) return changes;
-      suspects_.erase(done);
+      if (resting == suspects_.end()) return changes;
+      suspects_.erase(resting);
     }
     found = suspects_.emplace(event.reader, Suspect{}).first;
+    found->second.asked_ns = event.time_ns;
     changes.push_back({LoadChangeKind::suspected, event.reader, 0, to_string(event.evidence)});
   }
   Suspect& suspect = found->second;
@@ -58,6 +67,11 @@ Detector::Changes Detector::on_facts(const Reader& reader, const Result<Facts>& 
   auto found = suspects_.find(reader);
   if (found == suspects_.end() || found->second.state != Suspect::State::asked) return changes;
   Suspect& suspect = found->second;
+  suspect.last_ns = std::max(suspect.last_ns, now_ns);
+  if (!facts.ok() && is_passing(facts.error()) && suspect.looks < most_looks) {
+    suspect.state = Suspect::State::unanswered;
+    return changes;
+  }
   if (!facts.ok()) {
     reject(reader, suspect, "could not be inspected: " + facts.error().message, changes);
     return changes;
@@ -83,6 +97,13 @@ void Detector::decide(const Reader& reader, Suspect& suspect, uint64_t now_ns, C
   switch (suspect.state) {
     case Suspect::State::asked:
     case Suspect::State::done:
+      return;
+    case Suspect::State::unanswered:
+      if (now_ns < suspect.asked_ns + retry_after_ms * ms) return;
+      ++suspect.looks;
+      suspect.asked_ns = now_ns;
+      suspect.state = Suspect::State::asked;
+      changes.push_back({LoadChangeKind::look_again, reader, 0, "the last look had no answer"});
       return;
     case Suspect::State::dormant:
       suspect.state = Suspect::State::recognised;
@@ -202,9 +223,13 @@ void Detector::end(Load& load, Load::State state, const std::string& reason, uin
 Load* Detector::running_load_of(const Reader& reader, const Facts& facts) {
   for (auto& [id, load] : loads_) {
     if (load.state != Load::State::loading) continue;
-    if (!facts.model.empty() && facts.model == load.model) return &load;
     for (const LoadReader& one : load.readers) {
-      if (one.reader.file == reader.file) return &load;
+      const FileId& known = one.reader.file;
+      if (known == reader.file) return &load;
+      // A path means the same model only on the same file system: containers share names.
+      const bool same_store = known.device_major == reader.file.device_major &&
+                              known.device_minor == reader.file.device_minor;
+      if (same_store && !facts.model.empty() && facts.model == load.model) return &load;
     }
   }
   return nullptr;
@@ -245,10 +270,8 @@ Detector::Changes Detector::on_bytes(const Reader& reader, uint64_t bytes, uint6
 
 Detector::Changes Detector::on_process_gone(const ProcessId& process, uint64_t now_ns) {
   Changes changes;
-  // Those that ended in the last call: their caller has looked at them by now.
-  std::erase_if(loads_, [](const auto& entry) {
-    return entry.second.state != Load::State::loading && entry.second.processes.empty();
-  });
+  forget_ended_loads();
+  serving_.erase(process);
   for (auto& [id, load] : loads_) {
     if (load.processes.erase(process) == 0 || !load.processes.empty()) continue;
     if (load.state != Load::State::loading) continue;
@@ -267,8 +290,20 @@ Detector::Changes Detector::on_process_gone(const ProcessId& process, uint64_t n
   return changes;
 }
 
+void Detector::forget_ended_loads() {
+  for (auto it = loads_.begin(); it != loads_.end();) {
+    if (it->second.state == Load::State::loading) {
+      ++it;
+      continue;
+    }
+    serving_.insert(it->second.processes.begin(), it->second.processes.end());
+    it = loads_.erase(it);
+  }
+}
+
 Detector::Changes Detector::on_timer(uint64_t now_ns) {
   Changes changes;
+  forget_ended_loads();
   for (auto& [id, load] : loads_) {
     if (load.state != Load::State::loading) continue;
     if (load.total_bytes > 0 && load.loaded_bytes >= load.total_bytes) {
@@ -283,10 +318,14 @@ Detector::Changes Detector::on_timer(uint64_t now_ns) {
   for (auto& [reader, suspect] : suspects_) {
     if (suspect.state != Suspect::State::recognised) continue;
     if (now_ns < suspect.last_ns + settings_.settle_ms * ms) continue;
+    if (++suspect.pauses >= most_pauses) {
+      reject(reader, suspect, "stops and goes on again and again", changes);
+      continue;
+    }
     suspect.state = Suspect::State::dormant;
-    changes.push_back({LoadChangeKind::dormant, reader, 0,
-                       suspect.read_seen ? "stopped reading without keeping it"
-                                         : "mapped it and reads nothing"});
+    changes.push_back(
+        {LoadChangeKind::dormant, reader, 0,
+         suspect.read_seen ? "stopped reading without keeping it" : "mapped it and reads nothing"});
   }
   return changes;
 }
@@ -363,7 +402,8 @@ bool Detector::knows(const ProcessId& process) const {
        it != suspects_.end() && it->first.process == process; ++it) {
     if (it->second.state != Suspect::State::done) return true;
   }
-  return std::any_of(loads_.begin(), loads_.end(),
+  return serving_.contains(process) ||
+         std::any_of(loads_.begin(), loads_.end(),
                      [&](const auto& entry) { return entry.second.processes.contains(process); });
 }
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <vector>
 
 #include "libtune/event.h"
@@ -28,7 +29,14 @@ class Detector {
   /// A suspect's memory is compared with its reads from here on.
   static constexpr uint64_t memory_proof_bytes = 64ULL << 20;
 
+  /// A reader that stopped and went on so often gets no more help: it only makes knobs flap.
+  static constexpr unsigned most_pauses = 8;
+  /// An inspection that failed for lack of time or room is tried so often.
+  static constexpr unsigned most_looks = 4;
+
   explicit Detector(DetectorSettings settings) : settings_(settings) {}
+
+  void set_settings(DetectorSettings settings) { settings_ = settings; }
 
   Changes on_event(const Event& event);
   /// The answer to `suspected` and `look_again`.
@@ -50,7 +58,8 @@ class Detector {
   /// When on_timer() is due; empty when nothing is going on.
   [[nodiscard]] std::optional<uint64_t> next_deadline_ns() const;
 
-  /// The load, as long as it runs or one of its processes lives; else nullptr.
+  /// The load while it runs, and for one that ended until the next call of on_timer() or
+  /// on_process_gone(); else nullptr.
   [[nodiscard]] const Load* load(uint32_t id) const;
   /// What is known of a reader; nullptr when it is not (or no longer) looked at.
   [[nodiscard]] const Facts* facts(const Reader& reader) const;
@@ -61,13 +70,15 @@ class Detector {
 
  private:
   struct Suspect {
-    enum class State { asked, recognised, dormant, loading, done };
+    enum class State { asked, unanswered, recognised, dormant, loading, done };
     State state = State::asked;
     Event latest;
     bool mapping_seen = false;
     bool read_seen = false;
     unsigned looks = 1;
+    unsigned pauses = 0;
     uint64_t last_ns = 0;
+    uint64_t asked_ns = 0;
     std::optional<uint64_t> memory_at_start;
     uint64_t bytes_at_start = 0;
     uint64_t cached_bytes = 0;
@@ -82,6 +93,7 @@ class Detector {
   void reject(const Reader& reader, Suspect& suspect, const std::string& reason, Changes& changes);
   void end(Load& load, Load::State state, const std::string& reason, uint64_t now_ns,
            Changes& changes);
+  void forget_ended_loads();
   void count(Load& load, const Reader& reader, const Suspect& suspect);
   Load* running_load_of(const Reader& reader, const Facts& facts);
   [[nodiscard]] uint64_t deadline_of(const Load& load) const;
@@ -89,6 +101,7 @@ class Detector {
   DetectorSettings settings_;
   Suspects suspects_;
   std::map<uint32_t, Load> loads_;
+  std::set<ProcessId> serving_;  ///< processes of loads that ended
   uint32_t last_load_ = 0;
 };
 

@@ -22,9 +22,13 @@ std::vector<std::string> knobs_of(const ProfileEntry& entry, const std::vector<S
   if (entry.kind->scope == Scope::machine) return {knob_name(*entry.kind, "")};
   std::set<std::string> names;
   for (const Store& store : stores) {
-    if (entry.kind->family == Family::block) {
+    const bool read_ahead = entry.kind->name.ends_with("read_ahead_kb");
+    if (entry.kind->family == Family::block && read_ahead && !store.disks.empty()) {
+      // The file system's own: under dm and md not that of the leaves.
+      names.insert(store.read_ahead_knob);
+    } else if (entry.kind->family == Family::block) {
       for (const std::string& disk : store.disks) names.insert(knob_name(*entry.kind, disk));
-    } else if (store.disks.empty()) {
+    } else if (store.disks.empty() && !store.bdi.empty()) {
       names.insert(knob_name(*entry.kind, store.bdi));
     }
   }

@@ -113,6 +113,16 @@ std::vector<std::string> list_network_bdis(const KernelFs& kernel) {
   return bdis;
 }
 
+bool has_diskless_store(const KernelFs& kernel) {
+  const auto names = kernel.list("sys/class/bdi");
+  if (!names) return false;
+  // mtd-unmap is a placeholder of drivers/mtd, not a mounted file system.
+  return std::any_of(names.value().begin(), names.value().end(), [](const std::string& name) {
+    const auto number = parse_device_number(name);
+    return number ? number->major_number == 0 : name.substr(0, 3) != "mtd";
+  });
+}
+
 Result<Store> find_store_by_name(const KernelFs& kernel, std::string_view name) {
   constexpr std::string_view kDeviceDirectory = "/dev/";
   if (name.substr(0, kDeviceDirectory.size()) == kDeviceDirectory) {

@@ -29,6 +29,9 @@ std::vector<std::string> list_disks(const KernelFs& kernel);
 /// bdis of mounted file systems without a block device (FUSE, NFS): "0:44".
 std::vector<std::string> list_network_bdis(const KernelFs& kernel);
 
+/// Whether any mounted file system has no block device: those bdis, and btrfs's ("btrfs-1").
+bool has_diskless_store(const KernelFs& kernel);
+
 /// A device named by a person ("nvme0n1", "/dev/nvme0n1p2", "0:44"): the names that
 /// device-scoped knobs use.
 Result<Store> find_store_by_name(const KernelFs& kernel, std::string_view name);

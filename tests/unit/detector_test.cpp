@@ -68,7 +68,6 @@ TEST_CASE("a mapped model file is a load at its first miss, not before") {
   CHECK(kinds(detector.on_event(event_at(reader, Evidence::mapping, 1 * ms, 0))) ==
         Kinds{Kind::suspected});
   CHECK(kinds(detector.on_facts(reader, model_facts(true), 3 * ms)) == Kinds{Kind::recognised});
-  CHECK_FALSE(detector.next_deadline_ns());
   const auto changes = detector.on_event(event_at(reader, Evidence::read_miss, 4 * ms, mib));
   REQUIRE(kinds(changes) == Kinds{Kind::started});
   CHECK(changes[0].load == 1);
@@ -87,6 +86,61 @@ TEST_CASE("facts taken before the mapping exists are asked for again, a bounded 
   CHECK(detector.on_facts(reader, model_facts(false), 5 * ms).empty());
 }
 
+TEST_CASE("a mapping that nobody reads loses its help and costs no timer") {
+  const Reader reader = reader_of(10);
+  Detector detector({2000});
+  detector.on_event(event_at(reader, Evidence::mapping, 1 * ms, 0));
+  detector.on_facts(reader, model_facts(true), 3 * ms);
+  CHECK(detector.next_deadline_ns() == 2003 * ms);
+  CHECK(kinds(detector.on_timer(2003 * ms)) == Kinds{Kind::dormant});
+  CHECK_FALSE(detector.next_deadline_ns());
+  CHECK(kinds(detector.on_event(event_at(reader, Evidence::read_miss, 9000 * ms, mib))) ==
+        Kinds{Kind::recognised, Kind::started});
+}
+
+TEST_CASE("a reader that stops and goes on again and again is left alone") {
+  const Reader reader = reader_of(10);
+  Detector detector({2000});
+  detector.on_event(event_at(reader, Evidence::read_miss, 1 * ms, mib));
+  detector.on_facts(reader, model_facts(false), 3 * ms);
+  uint64_t now_ns = 3 * ms;
+  for (unsigned pause = 1; pause < Detector::most_pauses; ++pause) {
+    now_ns += 3000 * ms;
+    CHECK(kinds(detector.on_timer(now_ns)) == Kinds{Kind::dormant});
+    detector.on_event(event_at(reader, Evidence::read_miss, now_ns, (1 + 8 * pause) * mib));
+  }
+  CHECK(kinds(detector.on_timer(now_ns + 3000 * ms)) == Kinds{Kind::rejected});
+}
+
+TEST_CASE("an inspection without an answer is tried again, a bounded number of times") {
+  const Reader reader = reader_of(10);
+  const Error timeout{ErrorCode::timeout, "no answer", {}, 0};
+  Detector detector({2000});
+  detector.on_event(event_at(reader, Evidence::read_miss, 1 * ms, mib));
+  uint64_t now_ns = 1 * ms;
+  for (unsigned look = 1; look < Detector::most_looks; ++look) {
+    CHECK(detector.on_facts(reader, timeout, now_ns + 1 * ms).empty());
+    CHECK(detector.on_event(event_at(reader, Evidence::read_miss, now_ns + 999 * ms, mib)).empty());
+    now_ns += 1000 * ms;
+    CHECK(kinds(detector.on_event(event_at(reader, Evidence::read_miss, now_ns, mib))) ==
+          Kinds{Kind::look_again});
+  }
+  const auto changes = detector.on_facts(reader, timeout, now_ns);
+  REQUIRE(kinds(changes) == Kinds{Kind::rejected});
+  CHECK(changes[0].reason == "could not be inspected: no answer");
+}
+
+TEST_CASE("the same path on another file system is another load") {
+  Detector detector = loading_detector(reader_of(10));
+  Reader other = reader_of(20);
+  other.file.device_minor = 2;
+  detector.on_event(event_at(other, Evidence::mapping, 5 * ms, 0));
+  detector.on_facts(other, model_facts(true), 6 * ms);
+  const auto changes = detector.on_event(event_at(other, Evidence::read_miss, 7 * ms, mib));
+  REQUIRE(kinds(changes) == Kinds{Kind::started});
+  CHECK(changes[0].load == 2);
+}
+
 TEST_CASE("an unknown format and a failed inspection are rejected with the reason") {
   Detector detector({2000});
   detector.on_event(event_at(reader_of(1), Evidence::read_miss, 1 * ms, mib));
@@ -99,9 +153,10 @@ TEST_CASE("an unknown format and a failed inspection are rejected with the reaso
   CHECK(detector.on_event(event_at(reader_of(1), Evidence::read_miss, 3 * ms, 9 * mib)).empty());
 
   detector.on_event(event_at(reader_of(2), Evidence::read_miss, 1 * ms, mib));
-  changes = detector.on_facts(reader_of(2), Error{ErrorCode::timeout, "no answer", {}, 0}, 2 * ms);
+  changes =
+      detector.on_facts(reader_of(2), Error{ErrorCode::permission, "not readable", {}, 0}, 2 * ms);
   REQUIRE(kinds(changes) == Kinds{Kind::rejected});
-  CHECK(changes[0].reason == "could not be inspected: no answer");
+  CHECK(changes[0].reason == "could not be inspected: not readable");
 }
 
 TEST_CASE("a reader without a mapping becomes a load when its memory grows by half its reads") {

@@ -82,6 +82,23 @@ TEST_CASE("a store without disks has its bdi's knobs") {
   CHECK(policy.lease(id)->stores.size() == 2);
 }
 
+TEST_CASE("under device mapper the read-ahead is the file system's, other knobs are the leaves'") {
+  const Store mapped{"252:0", "block/dm-0/queue/read_ahead_kb", {"vda", "vdb"}};
+  Policy policy = automatic();
+  policy.add(lease(LeaseKind::hold, "throughput", {mapped}));
+  const auto desired = policy.decide(100 * s, {}).desired;
+  CHECK(desired.contains("block/dm-0/queue/read_ahead_kb"));
+  CHECK_FALSE(desired.contains("block/vda/queue/read_ahead_kb"));
+  CHECK(desired.contains("block/vda/queue/scheduler"));
+  CHECK(desired.contains("block/vdb/queue/scheduler"));
+}
+
+TEST_CASE("an unknown store asks for nothing") {
+  Policy policy = automatic();
+  policy.add(lease(LeaseKind::suspect, "throughput", {Store{}}));
+  CHECK(policy.decide(100 * s, {}).desired.empty());
+}
+
 TEST_CASE("a suspect gets its store's read-ahead alone") {
   Policy policy = automatic();
   policy.add(lease(LeaseKind::suspect, "throughput", {vda}));
