@@ -137,12 +137,17 @@ void KnobWriter::write(KnobRecord& record, const std::string& current, const std
     if (is_final(written.error())) record.refused = text;
     return;
   }
+  record.in_force = record.unconfirmed = true;
+  record.ours.push_back(text);
+  if (written && shown && !is_expected(record, shown.value())) {
+    // Not what the kernel makes of our value: somebody wrote between the two calls.
+    settle_guards(record, guards);
+    record.written = text;
+    return yield(record, shown.value(), receipt);
+  }
   if (shown) {
     confirm(record, shown.value());
     done.to = shown.value();
-  } else {
-    record.in_force = record.unconfirmed = true;
-    record.ours.push_back(text);
   }
   settle_guards(record, guards);
   if (!written) return fail(record, KnobState::failed, written.error().message, receipt);

@@ -175,6 +175,19 @@ TEST_CASE("a change right before the write is seen") {
   CHECK(rig.shown(kSwappiness) == "33");
 }
 
+TEST_CASE(
+    "a change between the write and the read-back is theirs, not what the kernel made of ours") {
+  Rig rig;
+  rig.kernel.before_read(kSwappiness, 3, [&rig] { rig.kernel.put(kSwappiness, "44\n"); });
+  const Receipt receipt = rig.converge({{"vm.swappiness", want(exactly("10"))}});
+  CHECK(summary(receipt) == "yielded vm.swappiness 10 -> 44\n");
+  rig.converge({});
+  CHECK(rig.shown(kSwappiness) == "44");
+  rig.start();
+  rig.applier->restore_all();
+  CHECK(rig.shown(kSwappiness) == "44");
+}
+
 TEST_CASE("verify tells what is new, once") {
   Rig rig;
   rig.kernel.fail_writes("proc/sys/vm/min_free_kbytes", EINVAL);
