@@ -82,7 +82,7 @@ class Contract(BusCase):
                          bus_case.read(f"/sys/block/{DISK}/queue/read_ahead_kb"))
 
     def test_a_load_appears(self):
-        scratch = self.enter(disk_scratch(MODEL_BYTES))
+        scratch = self.enter(disk_scratch("bus", MODEL_BYTES))
         model = scratch.join("model.safetensors")
         make_model(bus_case.BUILD, model, MODEL_BYTES)
         with open(model, "rb") as file:

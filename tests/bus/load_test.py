@@ -20,7 +20,7 @@ SCRATCH = None
 
 def setUpModule():
     global SCRATCH
-    SCRATCH = disk_scratch(4 * MODEL_BYTES)
+    SCRATCH = disk_scratch("bus", 4 * MODEL_BYTES)
     unittest.addModuleCleanup(SCRATCH.__exit__)
     for name, size in (("model", MODEL_BYTES), ("small", 100 * MIB)):
         FILES[name] = SCRATCH.join(name + ".safetensors")

@@ -22,7 +22,7 @@ NAMES = {
 
 class Names(BusCase):
     def test_names_of_any_bytes(self):
-        scratch = self.enter(disk_scratch(MODEL_BYTES))
+        scratch = self.enter(disk_scratch("bus", MODEL_BYTES))
         plain = scratch.join("plain")
         make_model(bus_case.BUILD, plain, MODEL_BYTES)
         unique = self.root.call("org.freedesktop.DBus", "/org/freedesktop/DBus",
@@ -68,7 +68,7 @@ class Names(BusCase):
                 self.assertTrue(json.loads(text))
 
     def test_a_command_of_any_bytes(self):
-        scratch = self.enter(disk_scratch(MODEL_BYTES))
+        scratch = self.enter(disk_scratch("bus", MODEL_BYTES))
         model = scratch.join("model.safetensors")
         make_model(bus_case.BUILD, model, MODEL_BYTES)
         tools = scratch.folder("build", "tests", "tools")

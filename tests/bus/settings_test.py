@@ -106,8 +106,7 @@ class Reload(BusCase):
         self.daemon.write_profile("throughput", PROFILES["throughput"].replace("37", "38"))
         self.call("Reload")
         self.wait_equal(lambda: read(sysctl("vm.swappiness")), "38")
-        rows = self.history("written", knob="vm.swappiness")
-        self.assertEqual([(row["from"], row["to"]) for row in rows][1:], [("37", "38")])
+        self.wait_history("written", knob="vm.swappiness", **{"from": "37", "to": "38"})
 
     def test_a_held_profile_that_is_gone(self):
         self.daemon.write_profile("extra", "summary: extra\nsysctl:\n  vm.swappiness: 41\n")
