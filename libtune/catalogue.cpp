@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "libtune/catalogue.h"
 
-#include <algorithm>
 #include <limits>
-#include <numeric>
+
+#include "libtune/suggest.h"
 
 namespace tuneshift {
 
@@ -140,21 +140,6 @@ std::vector<KnobInfo> all_kinds() {
   return kinds;
 }
 
-size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), size_t{0});
-  for (size_t i = 0; i < a.size(); ++i) {
-    size_t diagonal = row[0];
-    row[0] = i + 1;
-    for (size_t j = 0; j < b.size(); ++j) {
-      const size_t replaced = diagonal + (a[i] == b[j] ? 0 : 1);
-      diagonal = row[j + 1];
-      row[j + 1] = std::min({replaced, row[j] + 1, diagonal + 1});
-    }
-  }
-  return row.back();
-}
-
 }  // namespace
 
 const char* to_string(Family family) {
@@ -184,19 +169,11 @@ const KnobInfo* find_kind(Family family, std::string_view name) {
 }
 
 std::string suggest_kind(Family family, std::string_view name) {
-  constexpr size_t kFurthest = 3;
-  constexpr size_t kLongestName = 64;
-  if (name.size() > kLongestName) return {};
-  size_t nearest = kFurthest + 1;
-  std::string suggestion;
+  std::vector<std::string_view> names;
   for (const KnobInfo& kind : catalogue()) {
-    if (kind.family != family) continue;
-    const size_t distance = edit_distance(name, kind.name);
-    if (distance >= nearest) continue;
-    nearest = distance;
-    suggestion = kind.name;
+    if (kind.family == family) names.push_back(kind.name);
   }
-  return suggestion;
+  return nearest(name, names);
 }
 
 }  // namespace tuneshift
