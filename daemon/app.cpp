@@ -29,6 +29,7 @@ namespace {
 
 constexpr int journal_wait_ms = 20000;
 constexpr uint64_t restore_deadline_ns = 20'000'000'000;
+constexpr int priority = -10;                 // nice value; the inspector inherits it
 constexpr rlim_t wanted_descriptors = 16384;  // a pidfd for each suspect, and then some
 
 void create_directory(const std::string& path) {
@@ -41,6 +42,11 @@ void raise_descriptor_limit() {
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted_descriptors) return;
   limit.rlim_cur = std::min(std::max(limit.rlim_max, limit.rlim_cur), wanted_descriptors);
   setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+void go_before_loaders() {
+  // Help that comes late is no help: a few ms of CPU a load, ahead of the program that loads.
+  setpriority(PRIO_PROCESS, 0, priority);
 }
 
 std::string helper_path(const Options& options, const KernelFs& kernel) {
@@ -204,6 +210,7 @@ Settings read_settings(const Options& options, Diagnostics& mistakes) {
 
 int run_daemon(const Options& options, KernelFs& kernel, const Settings& settings) {
   raise_descriptor_limit();
+  go_before_loaders();
   auto journal = open_journal(options);
   if (!journal.ok()) {
     spdlog::error("{}", journal.error().message);
