@@ -60,13 +60,15 @@ TEST_CASE("a serving reader keeps what it read until its input ends") {
   Model model;
   Child reader({tool("reader"), "read", model.path, "--serve"});
   reader.read_line();
-  CHECK(anonymous_kib(reader.pid()) >= 8 << 10);
+  const auto kept = anonymous_kib(reader.pid());
+  CHECK(kept >= 8 << 10);
   reader.close_input();
   CHECK(reader.wait() == 0);
 
   Child dropping({tool("reader"), "read", model.path, "--serve", "--discard"});
   dropping.read_line();
-  CHECK(anonymous_kib(dropping.pid()) < 4 << 10);
+  // Compared, because a sanitizer's own memory is in both.
+  CHECK(anonymous_kib(dropping.pid()) + (6 << 10) < kept);
 }
 
 TEST_CASE("a mapping reader closes its descriptor when told") {
