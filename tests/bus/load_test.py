@@ -153,6 +153,40 @@ class Automatic(LoadCase):
             self.wait_equal(lambda: self.get("State"), "idle")
         self.wait_equal(self.differences, [])
 
+    def test_what_was_done_for_a_load_is_told(self):
+        for mode, options, expected in (
+                ("mmap-sequential", [], "re-windowed"),
+                ("mmap-sequential", ["--close"], "read-ahead only: the descriptor is closed"),
+                ("direct", [], "none: reads with O_DIRECT")):
+            with self.subTest(mode=mode, options=options):
+                with reader(mode, "model", "--serve", *options) as process:
+                    process.loaded()
+                    number = self.wait_history("started", pid=process.pid)[0]["load"]
+                    path = f"/org/tuneshift1/load/{number}"
+                    self.wait_equal(lambda: self.get("Assistance", path, "org.tuneshift1.Load"),
+                                    expected)
+                self.wait_equal(lambda: self.get("State"), "idle")
+
+    def test_a_daemon_killed_during_a_load(self):
+        with reader("mmap-random", "model"):
+            self.wait_history("written", knob=f"block/{DISK}/queue/read_ahead_kb")
+            self.daemon.process.kill()
+            self.daemon.process.wait()
+            self.assertNotEqual(self.differences(), [])
+        self.daemon.start()
+        self.root = self.connect()
+        self.assertEqual(self.differences(), [])
+        with reader("mmap-sequential", "model") as process:
+            process.loaded()
+        self.wait_history("finished", pid=process.pid)
+        self.wait_equal(self.differences, [])
+
+    def test_a_stop_during_a_load(self):
+        with reader("mmap-random", "model"):
+            self.wait_history("written", knob=f"block/{DISK}/queue/read_ahead_kb")
+            self.daemon.stop()
+            self.assertEqual(self.differences(), [])
+
     def test_manual_and_paused_ignore_loads(self):
         for mode in ("manual", "paused"):
             self.call("SetMode", "s", mode)
