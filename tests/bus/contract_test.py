@@ -5,7 +5,7 @@ import os
 import xml.etree.ElementTree as ElementTree
 
 import bus_case
-from bus_case import DISK, PATH, BusCase
+from bus_case import DENIED, DISK, NOBODY, PATH, BusCase
 from lib.machine import disk_scratch
 from lib.programs import Reader, make_model
 
@@ -94,6 +94,9 @@ class Contract(BusCase):
             self.assertIn("org.tuneshift1.Load", shown)
             self.assertIn(path, self.objects())
             self.assert_is(path, "org.tuneshift1.Load")
+            for member in ("Describe", "Cancel"):
+                self.assert_error(DENIED, member, path=path, interface="org.tuneshift1.Load",
+                                  connection=self.connect(NOBODY))
             reader.loaded()
             changed = self.root.wait_signal(
                 "PropertiesChanged", lambda values: values[1].get("State") == "finished")

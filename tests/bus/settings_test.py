@@ -2,10 +2,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Broken settings are refused as a whole; a knob that fails does not stop the others."""
 import os
+import signal
 import subprocess
 
 import bus_case
 from bus_case import DISK, PROFILES, BusCase, read, sysctl, write
+from lib.processes import wait_for
 
 BROKEN_PROFILE = """summary: broken
 sysctl:
@@ -119,6 +121,17 @@ class Reload(BusCase):
         self.wait_equal(self.differences, [])
         self.call("Release", "u", cookie)
         self.assertEqual(self.call("ListHolds"), [])
+
+    def test_sighup_does_the_same(self):
+        self.hold("throughput")
+        self.daemon.write_profile("throughput", BROKEN_PROFILE)
+        self.daemon.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: "throughput.yaml:5:1:" in self.daemon.log(), 10)
+        self.assertIn("throughput.yaml:5:1:", self.daemon.log())
+        self.wait_equal(lambda: read(sysctl("vm.swappiness")), "37")
+        self.daemon.write_profile("throughput", PROFILES["throughput"].replace("37", "38"))
+        self.daemon.process.send_signal(signal.SIGHUP)
+        self.wait_equal(lambda: read(sysctl("vm.swappiness")), "38")
 
     def test_a_new_mode(self):
         write(self.daemon.configuration, "mode: manual\n")

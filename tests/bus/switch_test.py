@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Profiles on a person's word: switched without a dip, put back after any end, yielded to others."""
+"""Profiles on a person's word: switched without a dip, put back at any end, yielded to others."""
 import signal
 import subprocess
 
