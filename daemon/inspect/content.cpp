@@ -42,6 +42,15 @@ Result<std::string> read_beginning(int fd) {
   return std::string(buffer, static_cast<size_t>(got));
 }
 
+std::optional<std::string> read_cached_beginning(int fd) {
+  std::string bytes(header_bytes, '\0');
+  const iovec whole{bytes.data(), bytes.size()};
+  const ssize_t got = preadv2(fd, &whole, 1, 0, RWF_NOWAIT);
+  if (got <= 0) return std::nullopt;
+  bytes.resize(static_cast<size_t>(got));
+  return bytes;
+}
+
 Result<std::string> read_mapped_beginning(pid_t pid, uint64_t address) {
   std::string bytes(header_bytes, '\0');
   const iovec local{bytes.data(), bytes.size()};

@@ -15,6 +15,9 @@ namespace tuneshift {
 /// Its offset does not move.
 Result<std::string> read_beginning(int fd);
 
+/// The same from the page cache alone, without waiting; absent when it is not there.
+std::optional<std::string> read_cached_beginning(int fd);
+
 /// The first header_bytes of what the process has mapped at `address`.
 Result<std::string> read_mapped_beginning(pid_t pid, uint64_t address);
 

@@ -181,8 +181,8 @@ class Inspection {
       return mapped_beginning_;
     }
     const std::string self = std::to_string(found_.file.get());
-    const UniqueFd file(
-        openat(own_descriptors_.get(), self.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+    constexpr int flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+    const UniqueFd file(openat(own_descriptors_.get(), self.c_str(), flags));
     if (!file) {
       // A reader that overrides file modes could open it; this process, without capabilities,
       // cannot, but the reader's descriptor shows that it did.
@@ -190,6 +190,13 @@ class Inspection {
       return errno_error(errno, "open as the reader's user");
     }
     facts_.resident_bytes = resident_bytes(file.get(), facts_.file_size, may_ask_residency_);
+    if (auto cached = read_cached_beginning(file.get())) return *cached;
+    // Around the cache: a miss in it would wait for the whole window that the reader's own first
+    // fault has just asked for, MiB of it.
+    const UniqueFd direct(openat(own_descriptors_.get(), self.c_str(), flags | O_DIRECT));
+    if (direct) {
+      if (auto beginning = read_beginning(direct.get())) return beginning;
+    }
     // One page is wanted, no read-ahead.
     posix_fadvise(file.get(), 0, 0, POSIX_FADV_RANDOM);
     return read_beginning(file.get());

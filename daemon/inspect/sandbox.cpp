@@ -63,11 +63,11 @@ Status restrict_system_calls() {
   if (filter == nullptr) return errno_error(ENOMEM, "seccomp_init");
   int failed = 0;
   for (const int call :
-       {SCMP_SYS(read), SCMP_SYS(pread64), SCMP_SYS(close), SCMP_SYS(fstat), SCMP_SYS(newfstatat),
-        SCMP_SYS(statx), SCMP_SYS(getdents64), SCMP_SYS(lseek), SCMP_SYS(fadvise64),
-        SCMP_SYS(mincore), SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(brk), SCMP_SYS(madvise),
-        SCMP_SYS(futex), SCMP_SYS(getrandom), SCMP_SYS(sendto), SCMP_SYS(rt_sigreturn),
-        SCMP_SYS(exit_group)}) {
+       {SCMP_SYS(read),      SCMP_SYS(pread64),    SCMP_SYS(preadv2),      SCMP_SYS(close),
+        SCMP_SYS(fstat),     SCMP_SYS(newfstatat), SCMP_SYS(statx),        SCMP_SYS(getdents64),
+        SCMP_SYS(lseek),     SCMP_SYS(fadvise64),  SCMP_SYS(mincore),      SCMP_SYS(munmap),
+        SCMP_SYS(mremap),    SCMP_SYS(brk),        SCMP_SYS(madvise),      SCMP_SYS(futex),
+        SCMP_SYS(getrandom), SCMP_SYS(sendto),     SCMP_SYS(rt_sigreturn), SCMP_SYS(exit_group)}) {
     failed |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 0);
   }
   constexpr int writing = O_ACCMODE | O_CREAT | O_TRUNC;
