@@ -187,6 +187,9 @@ class Daemon {
 
 Result<Journal> open_journal(const Options& options) {
   create_directory(options.run_directory);
+  auto journal = Journal::open(options.run_directory, 0);
+  if (journal.ok() || journal.error().code != ErrorCode::busy) return journal;
+  spdlog::warn("{}; waiting up to {} s", journal.error().message, journal_wait_ms / 1000);
   return Journal::open(options.run_directory, journal_wait_ms);
 }
 

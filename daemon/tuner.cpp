@@ -274,6 +274,11 @@ void Tuner::drop(const LoadChange& change) {
 }
 
 void Tuner::on_process_gone(const ProcessId& process) {
+  // What it read after its last event counts as well.
+  for (const Reader& reader : detector_.active_readers()) {
+    if (reader.process != process) continue;
+    carry_out(detector_.on_bytes(reader, senses_.bytes_seen(reader), monotonic_ns()));
+  }
   carry_out(detector_.on_process_gone(process, monotonic_ns()));
   const auto of_process = [&](const auto& entry) { return entry.first.process == process; };
   std::erase_if(events_, of_process);

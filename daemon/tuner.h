@@ -108,6 +108,7 @@ class Tuner {
   void apply(const Desired& desired);
   void on_receipt(const Receipt& receipt);
   void retry_restore();
+  void rearm_idle();
   void change_mode(Mode mode, const std::string& who);
   /// Re-windows the readers whose store's read-ahead is in force by now.
   void rewindow_due_readers();
@@ -140,8 +141,9 @@ class Tuner {
   std::map<ProcessId, uint64_t> servers_;       ///< → their lease
   std::map<std::string, uint64_t> noticed_ns_;  ///< lease owner → when its cause was noticed
   Desired submitted_;
-  uint64_t turns_ = 0;                                   ///< applies handed to the writer
-  uint64_t turns_done_ = 0;                              ///< quick passes of them that are done
+  std::map<std::string, unsigned> yields_;  ///< knob → times given up since last asked for
+  uint64_t turns_ = 0;                      ///< applies handed to the writer
+  uint64_t turns_done_ = 0;                 ///< quick passes of them that are done
   std::set<std::pair<std::string, std::string>> would_;  ///< told already: knob, wanted text
   std::string switched_profile_;
   uint64_t switched_lease_ = 0;

@@ -13,6 +13,7 @@ namespace {
 
 constexpr uint64_t first_retry_ns = 5'000'000'000;
 constexpr unsigned most_retries = 8;
+constexpr unsigned most_yields = 3;
 
 std::string descriptors(unsigned count) {
   return std::to_string(count) + (count == 1 ? " descriptor" : " descriptors");
@@ -35,13 +36,6 @@ void Tuner::reconcile() {
     submitted_ = std::move(decision.desired);
     retries_ = 0;
     apply(submitted_);
-    if (submitted_.empty()) {
-      // Idle: what somebody else set stands as the new original, and may be asked for again.
-      writer_.submit([](Applier& applier) {
-        static_cast<void>(applier.rearm(""));
-        return std::function<void()>();
-      });
-    }
   }
   rewindow_due_readers();
 }
@@ -53,6 +47,20 @@ void Tuner::apply(const Desired& desired) {
     if (pass != Pass::quick) return;
     turns_done_ = turn;
     rewindow_due_readers();
+    if (submitted_.empty()) rearm_idle();
+  });
+}
+
+void Tuner::rearm_idle() {
+  // What somebody else set stands as the new original, and may be asked for again; but whoever
+  // insists is left alone until a person asks.
+  std::vector<std::string> again;
+  for (const auto& [knob, times] : yields_) {
+    if (times < most_yields) again.push_back(knob);
+  }
+  writer_.submit([again](Applier& applier) {
+    for (const std::string& knob : again) static_cast<void>(applier.rearm(knob));
+    return std::function<void()>();
   });
 }
 
@@ -86,6 +94,7 @@ void Tuner::on_receipt(const Receipt& receipt) {
     auto noticed = noticed_ns_.find(change.owner);
     const bool known = noticed != noticed_ns_.end() && change.kind != ChangeKind::restored;
     recorder_.add_change(change, known ? noticed->second : 0);
+    if (change.kind == ChangeKind::yielded) ++yields_[change.knob];
     if (change.kind == ChangeKind::yielded && observer_.knob_yielded)
       observer_.knob_yielded(change);
     if (change.kind == ChangeKind::written || change.kind == ChangeKind::failed) {
@@ -266,7 +275,12 @@ void Tuner::reload(const Config& config, Profiles profiles) {
 
 void Tuner::rearm(const std::string& knob, std::function<void(const Status&)> answer) {
   writer_.submit([this, knob, answer = std::move(answer)](Applier& applier) {
-    return [this, answer, done = applier.rearm(knob)] {
+    return [this, knob, answer, done = applier.rearm(knob)] {
+      if (done.ok()) {
+        const auto resolved = resolve_knob(kernel_, knob);
+        if (knob.empty()) yields_.clear();
+        if (resolved.ok()) yields_.erase(resolved.value().name);
+      }
       // What was yielded is asked for again.
       submitted_.clear();
       reconcile();
