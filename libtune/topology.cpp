@@ -116,7 +116,7 @@ std::vector<std::string> list_network_bdis(const KernelFs& kernel) {
 bool has_diskless_store(const KernelFs& kernel) {
   const auto names = kernel.list("sys/class/bdi");
   if (!names) return false;
-  // mtd-unmap is a placeholder of drivers/mtd, not a mounted file system.
+  // "mtd-unmap" belongs to drivers/mtd and to no mount.
   return std::any_of(names.value().begin(), names.value().end(), [](const std::string& name) {
     const auto number = parse_device_number(name);
     return number ? number->major_number == 0 : name.substr(0, 3) != "mtd";
