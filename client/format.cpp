@@ -76,7 +76,7 @@ std::string human_duration(uint64_t microseconds) {
   if (seconds < 60) return std::to_string(seconds) + " s";
   if (seconds < 3600) return two_units(seconds / 60, "min", seconds % 60, "s");
   const uint64_t minutes = seconds / 60;
-  if (minutes < 48U * 60) return two_units(minutes / 60, "h", minutes % 60, "min");
+  if (minutes < 48ULL * 60) return two_units(minutes / 60, "h", minutes % 60, "min");
   return two_units(minutes / 1440, "d", minutes % 1440 / 60, "h");
 }
 
@@ -86,7 +86,7 @@ std::string human_time(uint64_t time_us, uint64_t now_us) {
   tm local{};
   if (localtime_r(&seconds, &local) == nullptr) return "-";
   const uint64_t distance = time_us > now_us ? time_us - now_us : now_us - time_us;
-  const char* pattern = distance < 12U * 3600 * kSecond ? "%H:%M:%S" : "%Y-%m-%d %H:%M:%S";
+  const char* pattern = distance < 12ULL * 3600 * kSecond ? "%H:%M:%S" : "%Y-%m-%d %H:%M:%S";
   std::array<char, 32> buffer{};
   std::strftime(buffer.data(), buffer.size(), pattern, &local);
   return buffer.data();
