@@ -51,10 +51,10 @@ bool Writer::query(Job job) {
 }
 
 void Writer::retire(std::shared_ptr<void> kept) {
-  retired_.push_back(kept);
+  retired_.push_back(std::move(kept));
   // Queries come last, so this one is behind everything that is queued now.
   const std::lock_guard lock(mutex_);
-  queries_.push_back([this, key = kept.get()](Applier&) {
+  queries_.push_back([this, key = retired_.back().get()](Applier&) {
     return
         [this, key] { std::erase_if(retired_, [&](const auto& one) { return one.get() == key; }); };
   });
