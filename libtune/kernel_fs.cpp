@@ -16,7 +16,7 @@ namespace tuneshift {
 
 namespace {
 
-constexpr size_t kLargestFile = 64 * 1024;
+constexpr size_t kLargestFile = size_t{64} << 10;
 constexpr size_t kMostNames = 262144;
 
 class Descriptor {

@@ -241,7 +241,7 @@ Status KnobWriter::write_original(const KnobRecord& record) {
   }
   if (record.knob.kind->restore == Restore::wbt_default) {
     // Where the default shows the original it was, or might as well have been, the default.
-    const Status reset = kernel_.write(record.knob.path, "-1");
+    Status reset = kernel_.write(record.knob.path, "-1");
     if (!reset) return reset;
     const auto shown = read_normal(kernel_, record.knob);
     if (shown && shown.value() == record.original) return {};

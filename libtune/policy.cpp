@@ -11,7 +11,7 @@ namespace tuneshift {
 namespace {
 
 constexpr uint64_t ms = 1'000'000;
-constexpr uint64_t hour = 3600 * 1000 * ms;
+constexpr uint64_t hour = 3600ULL * 1000 * ms;
 
 bool by_person(LeaseKind kind) {
   return kind == LeaseKind::switched || kind == LeaseKind::hold;

@@ -93,7 +93,7 @@ Result<Knob> find_any(const KernelFs& kernel, std::string_view name) {
 }  // namespace
 
 std::string knob_name(const KnobInfo& kind, std::string_view device) {
-  const std::string name(kind.name);
+  std::string name(kind.name);
   switch (kind.family) {
     case Family::sysctl:
       return name;
