@@ -30,7 +30,7 @@ class ColdFile {
   [[nodiscard]] const std::string& path() const { return path_; }
   [[nodiscard]] uint64_t size() const { return size_; }
   [[nodiscard]] FileId id() const;
-  /// Drops it from the page cache again.
+  /// Drops it from the page cache again, but for pages that somebody keeps holding.
   void make_cold() const;
 
  private:

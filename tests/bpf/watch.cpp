@@ -44,7 +44,7 @@ bool Watch::wait_for(const FileId& file) {
 }
 
 bool is_whole(uint64_t seen, uint64_t size) {
-  return seen >= size && seen <= size + mib;
+  return seen + mib >= size && seen <= size + mib;
 }
 
 }  // namespace tuneshift::test

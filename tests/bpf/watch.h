@@ -31,8 +31,8 @@ class Watch {
   Probes probes_;
 };
 
-/// Whether all of a file was seen. Not a byte less; a little more, as a page that the machine takes
-/// back between read-ahead and read is truly read again.
+/// Whether all of a file was seen, within 1 MiB: a page that somebody held stayed cached, one that
+/// the machine took back between read-ahead and read was read again.
 bool is_whole(uint64_t seen, uint64_t size);
 
 }  // namespace tuneshift::test
