@@ -16,6 +16,7 @@
 #include "daemon/device_watch.h"
 #include "daemon/hold_book.h"
 #include "daemon/inspector.h"
+#include "daemon/pinned_file.h"
 #include "daemon/probes.h"
 #include "daemon/recorder.h"
 #include "daemon/tuner.h"
@@ -29,6 +30,8 @@ namespace {
 
 constexpr int journal_wait_ms = 20000;
 constexpr uint64_t restore_deadline_ns = 20'000'000'000;
+constexpr size_t helper_image_bytes = 1
+                                      << 20;  // what is loaded comes first, debug information last
 constexpr int priority = -10;                 // nice value; the inspector inherits it
 constexpr rlim_t wanted_descriptors = 16384;  // a pidfd for each suspect, and then some
 
@@ -81,6 +84,8 @@ class Daemon {
         holds_(loop_, kernel, tuner_, recorder),
         probes_({settings.config.size_floor_bytes, options.state_directory},
                 [this](const Event& event) { on_event(event); }),
+        // An evicted helper comes back behind the loader's own reads: 25 ms later on a slow disk.
+        helper_image_(helper_path(options, kernel), helper_image_bytes),
         inspector_(loop_.get(), helper_path(options, kernel), Inspector::Limits(),
                    [this](const Reader& reader, const Result<Facts>& facts) {
                      tuner_.on_facts(reader, facts);
@@ -174,6 +179,7 @@ class Daemon {
   Tuner tuner_;
   HoldBook holds_;
   Probes probes_;
+  PinnedFile helper_image_;
   Inspector inspector_;
   BusService bus_;
   DeviceWatch devices_;
