@@ -29,6 +29,8 @@ def setUpModule():
     with open(FILES["other"], "wb") as file:
         for _ in range(MODEL_BYTES // MIB):
             file.write(os.urandom(4096) * 256)
+        file.flush()
+        os.fsync(file.fileno())  # dirty pages do not leave the page cache
 
 
 def reader(mode, name, *options):
