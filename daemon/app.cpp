@@ -137,6 +137,7 @@ class Daemon {
 
   void on_devices() {
     watch_cache_fills(has_diskless_store(kernel_));
+    tuner_.on_devices();
     bus_.refresh_devices();
   }
 

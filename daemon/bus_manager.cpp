@@ -146,10 +146,11 @@ BusRows ManagerObject::ListHolds() {
 }
 
 Result<std::vector<Store>> ManagerObject::stores_of(const std::vector<std::string>& devices) {
-  if (devices.empty()) return context_.tuner.machine_stores();
+  if (devices.empty()) return context_.tuner.machine().stores;
+  const std::vector<Mount> mounts = read_mounts(context_.kernel, "self");
   std::vector<Store> stores;
   for (const std::string& device : devices) {
-    auto store = find_store_by_name(context_.kernel, device);
+    auto store = find_store_by_name(context_.kernel, device, mounts);
     if (!store.ok()) {
       return Error{ErrorCode::invalid_argument, "no device '" + escape(device, 64) + "'", {}, 0};
     }
@@ -172,7 +173,8 @@ void ManagerObject::Plan(sdbus::Result<BusRows>&& result, std::string profile, O
     }
     auto stores = stores_of(devices);
     if (!stores.ok()) throw bus_error(stores.error(), "InvalidArgument");
-    const Desired desired = context_.tuner.policy().expand(profile, stores.value());
+    const Desired desired =
+        context_.tuner.policy().expand(profile, stores.value(), context_.tuner.machine());
     ask_writer(shared, [shared, desired](Applier& applier) {
       return [shared, plan = applier.plan(desired)] {
         BusRows rows;

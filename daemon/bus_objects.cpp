@@ -152,19 +152,11 @@ DeviceObject::~DeviceObject() {
 }
 
 std::string DeviceObject::Model() {
-  auto model = context_.kernel.read("sys/block/" + name_ + "/device/model");
-  if (!model.ok()) return "";
-  std::string text = escape(model.value(), 128);
-  while (!text.empty() && text.back() == ' ') text.pop_back();
-  return text;
+  return escape(read_disk_facts(context_.kernel, name_).model, 128);
 }
 
 std::string DeviceObject::Transport() {
-  for (const auto& [start, transport] :
-       {std::pair{"nvme", "nvme"}, {"vd", "virtio"}, {"mmcblk", "mmc"}, {"sd", "scsi"}}) {
-    if (name_.starts_with(start)) return transport;
-  }
-  return context_.kernel.exists("sys/devices/virtual/block/" + name_) ? "virtual" : "unknown";
+  return read_disk_facts(context_.kernel, name_).transport;
 }
 
 std::map<std::string, std::string> DeviceObject::Queue() {

@@ -44,6 +44,9 @@ void Recorder::add_change(const Change& change, uint64_t since_ns) {
     case ChangeKind::absent:
       text += "this machine has no such knob";
       break;
+    case ChangeKind::put_off:
+      text += change.why;
+      break;
   }
   add(to_string(change.kind), escape(text),
       {{"knob", change.knob},

@@ -36,6 +36,7 @@ Tuner::Tuner(Loop& loop, const KernelFs& kernel, Writer& writer, Recorder& recor
       config_(config),
       detector_(detector_settings(config)),
       policy_(policy_settings(config), std::move(profiles)),
+      machine_(read_machine(kernel)),
       processes_(loop, kernel, [this](const ProcessId& process) { on_process_gone(process); }),
       detector_timer_(loop.timer([this] { on_timer(); })),
       policy_timer_(loop.timer([this] { reconcile(); })),
@@ -321,21 +322,26 @@ void Tuner::tell_state() {
   if (observer_.state_changed) observer_.state_changed();
 }
 
-Store Tuner::store_of(const Reader& reader) {
-  auto store = find_store(kernel_, reader.file.device_major, reader.file.device_minor);
-  return store.ok() ? store.value() : Store{};
+const Store& Tuner::store_of(const Reader& reader) {
+  const std::pair device{reader.file.device_major, reader.file.device_minor};
+  if (auto known = stores_.find(device); known != stores_.end()) return known->second;
+  // The reader may see mounts that we do not.
+  auto store = find_store(kernel_, device.first, device.second,
+                          read_mounts(kernel_, std::to_string(reader.process.pid)));
+  if (!store.ok()) {
+    static const Store none;
+    return none;
+  }
+  for (const std::string& disk : store.value().disks) {
+    if (!machine_.disks.contains(disk)) machine_.disks[disk] = read_disk_facts(kernel_, disk);
+  }
+  return stores_[device] = std::move(store).value();
 }
 
-std::vector<Store> Tuner::machine_stores() const {
-  std::vector<Store> stores;
-  for (const auto& names : {list_disks(kernel_), list_network_bdis(kernel_)}) {
-    for (const std::string& name : names) {
-      if (auto store = find_store_by_name(kernel_, name); store.ok()) {
-        stores.push_back(std::move(store).value());
-      }
-    }
-  }
-  return stores;
+void Tuner::on_devices() {
+  stores_.clear();
+  machine_ = read_machine(kernel_);
+  reconcile();
 }
 
 }  // namespace tuneshift

@@ -16,6 +16,7 @@
 #include "daemon/writer.h"
 #include "libtune/config.h"
 #include "libtune/detector.h"
+#include "libtune/machine.h"
 #include "libtune/policy.h"
 
 namespace tuneshift {
@@ -72,8 +73,10 @@ class Tuner {
   /// False when too many questions wait.
   bool verify(std::function<void(const std::vector<KnobStatus>&)> answer);
 
-  /// Every store that a whole-machine lease touches.
-  [[nodiscard]] std::vector<Store> machine_stores() const;
+  /// A device came or went: everything known of devices is read anew.
+  void on_devices();
+  /// What a whole-machine lease touches, and what profiles ask of this machine.
+  [[nodiscard]] const Machine& machine() const { return machine_; }
   [[nodiscard]] const Policy& policy() const { return policy_; }
   [[nodiscard]] const LoadBook& loads() const { return book_; }
   [[nodiscard]] size_t servers() const { return servers_.size(); }
@@ -107,14 +110,14 @@ class Tuner {
   void observe(const Desired& desired);
   void apply(const Desired& desired);
   void on_receipt(const Receipt& receipt);
-  void retry_restore();
+  void retry_later();
   void rearm_idle();
   void change_mode(Mode mode, const std::string& who);
   /// Re-windows the readers whose store's read-ahead is in force by now.
   void rewindow_due_readers();
   void rewindow_reader(const Reader& reader, Helped& helped);
   void tell_state();
-  Store store_of(const Reader& reader);
+  const Store& store_of(const Reader& reader);
 
   Loop& loop_;
   const KernelFs& kernel_;
@@ -123,6 +126,8 @@ class Tuner {
   Config config_;
   Detector detector_;
   Policy policy_;
+  Machine machine_;
+  std::map<std::pair<uint32_t, uint32_t>, Store> stores_;  ///< of readers, by their file's device
   LoadBook book_;
   ProcessWatch processes_;
   Senses senses_;

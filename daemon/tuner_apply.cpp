@@ -22,7 +22,7 @@ std::string descriptors(unsigned count) {
 }  // namespace
 
 void Tuner::reconcile() {
-  auto decision = policy_.decide(monotonic_ns(), machine_stores());
+  auto decision = policy_.decide(monotonic_ns(), machine_);
   if (decision.next_ns) {
     policy_timer_.set(*decision.next_ns);
   } else {
@@ -102,7 +102,8 @@ void Tuner::on_receipt(const Receipt& receipt) {
       ++(change.kind == ChangeKind::written ? applied.written : applied.failed);
       applied.reason = change.why;
     }
-    if (change.kind == ChangeKind::failed && !submitted_.contains(change.knob)) retry_restore();
+    const bool unsettled = change.kind == ChangeKind::failed && !submitted_.contains(change.knob);
+    if (unsettled || change.kind == ChangeKind::put_off) retry_later();
   }
   for (const auto& [profile, applied] : profiles) {
     if (observer_.profile_applied) {
@@ -111,8 +112,8 @@ void Tuner::on_receipt(const Receipt& receipt) {
   }
 }
 
-void Tuner::retry_restore() {
-  // Our value is still in force and nothing else will touch the knob soon.
+void Tuner::retry_later() {
+  // Nothing else will touch the knob soon: our value is still in force, or ours is not yet.
   if (retries_ >= most_retries) return;
   retry_timer_.set(monotonic_ns() + (first_retry_ns << retries_));
   ++retries_;

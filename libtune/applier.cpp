@@ -65,9 +65,11 @@ const char* to_string(KnobState state) {
     case KnobState::failed:
       return "failed";
     case KnobState::absent:
+      return "absent";
+    case KnobState::waiting:
       break;
   }
-  return "absent";
+  return "waiting";
 }
 
 const char* to_string(ChangeKind kind) {
@@ -81,9 +83,11 @@ const char* to_string(ChangeKind kind) {
     case ChangeKind::yielded:
       return "yielded";
     case ChangeKind::absent:
+      return "absent";
+    case ChangeKind::put_off:
       break;
   }
-  return "absent";
+  return "put-off";
 }
 
 struct Applier::Turn {

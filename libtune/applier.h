@@ -20,9 +20,10 @@ enum class KnobState {
   yielded,  ///< somebody else changed it: left alone until re-armed
   failed,   ///< the kernel refused; `why` has its error
   absent,   ///< wanted, but this machine has no such file
+  waiting,  ///< wanted, and put off: `why` says until when
 };
 
-/// "ours", "yielded", "failed" or "absent".
+/// "ours", "yielded", "failed", "absent" or "waiting".
 const char* to_string(KnobState state);
 
 /// One knob that is wanted, or was and is not settled.
@@ -37,9 +38,9 @@ struct KnobStatus {
   uint64_t since_us = 0;  ///< CLOCK_REALTIME of the last change of state or value
 };
 
-enum class ChangeKind { written, restored, failed, yielded, absent };
+enum class ChangeKind { written, restored, failed, yielded, absent, put_off };
 
-/// "written", "restored", "failed", "yielded" or "absent".
+/// "written", "restored", "failed", "yielded", "absent" or "put-off".
 const char* to_string(ChangeKind kind);
 
 /// What was done to one knob.

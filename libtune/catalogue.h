@@ -12,37 +12,71 @@
 
 namespace tuneshift {
 
-enum class Family { sysctl, block, bdi, thp };
+enum class Family { sysctl, block, bdi, fuse, thp, cpu, pm_qos, cgroup, lru_gen, debugfs };
 
-/// "sysctl", "block", "bdi" or "thp": also the section's name in a profile.
+/// All families, in the order in which documentation and profiles show them.
+const std::vector<Family>& families();
+
+/// "sysctl", "block", …: also the section's name in a profile.
 const char* to_string(Family family);
+std::optional<Family> parse_family(std::string_view name);
 
-enum class Scope { machine, device };
+/// What one knob of a kind belongs to. A line of a profile means a knob for each of these in scope.
+enum class Target {
+  machine,
+  cpu_policy,       ///< a group of CPUs that share a clock: "policy0"
+  unit,             ///< a unit of systemd
+  unit_disk,        ///< a unit on one leaf disk
+  disk,             ///< the leaf disks under a file system
+  read_ahead,       ///< the block device a file system is on: its queue is the file system's bdi
+  bdi,              ///< a file system without one
+  fuse_connection,  ///< by the minor number of the mount's device
+  bcache,           ///< bcache devices between a file system and its leaves
+  device_mapper,    ///< dm devices between a file system and its leaves
+};
+
+/// Whether such a knob goes where a load's device goes; all others are machine-wide.
+bool is_of_device(Target target);
 
 enum class ValueType {
   integer,  ///< one decimal number
-  choice,   ///< one of the words that the file lists, the current one in brackets
+  choice,   ///< one word of several, the current one in brackets where the file lists them
   text,     ///< anything else, such as the three numbers of tcp_rmem
+};
+
+/// When a knob may be changed.
+enum class Use {
+  per_load,    ///< whenever a load or a server starts or ends
+  on_request,  ///< for holds and SwitchProfile: it freezes a queue or moves other knobs
 };
 
 /// How a value is put back.
 enum class Restore {
   write_back,   ///< write the original text
   wbt_default,  ///< wbt_lat_usec: -1 returns to the kernel's default state, a number does not
+  let_go,       ///< a request that lasts as long as it is held: write the empty text to end it
+};
+
+/// How far the kernel may move a number that is written.
+enum class Rounding {
+  steps,         ///< to a page, at most 64 KiB, or to 4 where it is no size
+  power_of_two,  ///< down to a power of two
+  human_size,    ///< it is shown as "4.0M", with one digit behind the point
 };
 
 /// What is known about one kind of knob. One place: profiles, applier and documentation read it.
 struct KnobInfo {
-  Family family;
+  Family family = Family::sysctl;
   std::string_view name;  ///< within its family: "vm.swappiness", "queue/read_ahead_kb", "enabled"
-  Scope scope;
-  ValueType type;
+  Target target = Target::machine;
+  ValueType type = ValueType::integer;
   std::string_view unit;  ///< "KiB", "percent", "µs", ""; memory shares are computed in KiB knobs
   std::optional<int64_t> minimum;  ///< refused below, at parse
   std::optional<int64_t> maximum;
-  bool freezes_queue;  ///< written after the others, one by one
-  bool per_load;       ///< may change when a load starts or ends
-  Restore restore;
+  bool freezes_queue = false;  ///< written after the others, one by one
+  Use use = Use::per_load;
+  Restore restore = Restore::write_back;
+  Rounding rounding = Rounding::steps;
   /// Knobs of the same device (queue/…) or machine (sysctl) that a write to this one was seen to
   /// move; they are journalled before it and put back after it.
   std::vector<std::string_view> moves;
@@ -51,10 +85,16 @@ struct KnobInfo {
   std::string_view excludes;
   /// The file of the same device with the largest number that the kernel takes, or empty.
   std::string_view ceiling;
-  std::string_view source;  ///< kernel file or document the entry was taken from
+  /// The file beside it that lists the words a choice takes; empty: its own file does.
+  std::string_view choices;
+  /// Not lowered while more memory is dirty than the new limit allows: the writers would be stopped
+  /// until the disk has caught up.
+  bool waits_for_writeback = false;
+  std::string_view property;  ///< of a unit: org.freedesktop.systemd1(5)
+  std::string_view source;    ///< kernel file or document the entry was taken from
 };
 
-/// All known kinds of knob.
+/// All known kinds of knob, by family.
 const std::vector<KnobInfo>& catalogue();
 
 /// The kind called `name` in `family`, or nullptr.
@@ -63,22 +103,42 @@ const KnobInfo* find_kind(Family family, std::string_view name);
 /// The nearest known name in `family` within edit distance 3, or empty.
 std::string suggest_kind(Family family, std::string_view name);
 
+/// A setting that cannot or must not be switched on a running machine: told, never written.
+struct Advice {
+  std::string_view name;    ///< "nconnect", "vm.nr_hugepages"
+  std::string_view advice;  ///< what to do instead, one sentence
+  std::string_view source;
+};
+
+const std::vector<Advice>& all_advice();
+
+/// The advice for a name that somebody takes for a knob, or nullptr.
+const Advice* find_advice(std::string_view name);
+
 /// One knob of this machine.
 struct Knob {
   std::string name;  ///< canonical: "vm.swappiness", "block/vda/queue/nr_requests",
-                     ///< "bdi/0:44/read_ahead_kb"
-  std::string path;  ///< for KernelFs
+                     ///< "bdi/0:44/read_ahead_kb", "cgroup/vllm.service/cpu.weight"
+  std::string path;  ///< for KernelFs; what is no file has one that the daemon answers for
   const KnobInfo* kind = nullptr;
 };
 
-/// The canonical name of a knob of this kind; `device` is the disk ("vda") or the bdi ("0:44") of
-/// device knobs, and ignored for machine-wide ones.
-std::string knob_name(const KnobInfo& kind, std::string_view device);
+/// What one knob of a kind belongs to, for its name; what the kind does not need is ignored.
+struct KnobPlace {
+  std::string device;  ///< disk ("vda"), bdi ("0:44"), FUSE connection ("44") or "policy0"
+  std::string unit;    ///< unit of systemd
+};
+
+/// The canonical name of a knob of this kind.
+std::string knob_name(const KnobInfo& kind, const KnobPlace& place);
 
 /// The canonical knob for a name or any alias of it ("bdi/254:0/read_ahead_kb" is
-/// "block/vda/queue/read_ahead_kb"; "vm/swappiness" is "vm.swappiness"). The file need not exist.
-/// not_found for anything outside the catalogue, also for names with "..", empty parts or bytes
-/// that no kernel name has.
+/// "block/vda/queue/read_ahead_kb"; "vm/swappiness" is "vm.swappiness"; a file's own path is an
+/// alias). The file need not exist. not_found for anything outside the catalogue, also for names
+/// with "..", empty parts or bytes that no kernel name has.
 Result<Knob> resolve_knob(const KernelFs& kernel, std::string_view name);
+
+/// Whether systemd could have a unit of this name: "vllm.service", "system.slice".
+bool is_unit_name(std::string_view name);
 
 }  // namespace tuneshift

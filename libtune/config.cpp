@@ -27,8 +27,6 @@ struct Unit {
 };
 
 // Longer suffixes first: "ms" ends in "s".
-constexpr std::array kSizes = {Unit{"KiB", 1ULL << 10}, Unit{"MiB", 1ULL << 20},
-                               Unit{"GiB", 1ULL << 30}, Unit{"TiB", 1ULL << 40}, Unit{"", 1}};
 constexpr uint64_t kSecond = 1000;
 constexpr uint64_t kMinute = 60 * kSecond;
 constexpr uint64_t kHour = 60 * kMinute;
@@ -65,7 +63,8 @@ class ConfigParser {
       mistakes_.add(root->at, "a configuration is a map of keys");
       return config_;
     }
-    parse_map(*root, {"mode", "profiles", "detection", "switching"}, &ConfigParser::parse_root);
+    parse_map(*root, {"mode", "profiles", "detection", "switching", "cgroup"},
+              &ConfigParser::parse_root);
     return config_;
   }
 
@@ -102,8 +101,10 @@ class ConfigParser {
       parse_section(key, value, {"loading", "serving"}, &ConfigParser::parse_profiles);
     } else if (key.text == "detection") {
       parse_section(key, value, {"size_floor", "settle"}, &ConfigParser::parse_detection);
-    } else {
+    } else if (key.text == "switching") {
       parse_section(key, value, {"dwell", "writes_per_hour"}, &ConfigParser::parse_switching);
+    } else {
+      parse_section(key, value, {"allow_kubernetes"}, &ConfigParser::parse_cgroup);
     }
   }
 
@@ -120,7 +121,7 @@ class ConfigParser {
     if (!has_one_value(key, value)) return;
     if (key.text == "size_floor") {
       const char* form = "is not a size: bytes, or a number with KiB, MiB, GiB or TiB";
-      set(config_.size_floor_bytes, key, value, parse_with_unit(value.text, kSizes), form,
+      set(config_.size_floor_bytes, key, value, parse_size(value.text), form,
           {1ULL << 20, 1ULL << 40, "1MiB to 1TiB"});
     } else {
       set(config_.settle_ms, key, value, parse_with_unit(value.text, kDurations), kDurationForm,
@@ -137,6 +138,14 @@ class ConfigParser {
       set(config_.writes_per_hour, key, value, parse_count(value.text), "is not a whole number",
           {1, 3600, "1 to 3600"});
     }
+  }
+
+  void parse_cgroup(const YamlNode& key, const YamlNode& value) {
+    if (!has_one_value(key, value)) return;
+    if (value.text != "true" && value.text != "false") {
+      mistakes_.add(value.at, "'allow_kubernetes' takes true or false, not " + quoted(value.text));
+    }
+    config_.allow_kubernetes = value.text == "true";
   }
 
   void read_mode(const YamlNode& key, const YamlNode& value) {

@@ -29,6 +29,7 @@ struct Config {
   uint64_t settle_ms = 2000;                 ///< a load without progress for so long has ended
   uint64_t dwell_ms = 60000;                 ///< between two changes of one machine-wide knob
   uint32_t writes_per_hour = 30;             ///< the most changes of one machine-wide knob
+  bool allow_kubernetes = false;  ///< whether units under kubepods may be changed: the kubelet's
 };
 
 /// Parses the text of a configuration; `file` is used in the diagnostics. An empty text gives the

@@ -62,6 +62,10 @@ bool is_device_name(std::string_view name) {
   });
 }
 
+std::string last_part(std::string_view path) {
+  return std::string(path.substr(path.rfind('/') + 1));
+}
+
 std::string disk_of(const KernelFs& kernel, const std::string& name) {
   auto disk = disk_at(kernel, "sys/class/block/" + name);
   return disk ? std::move(disk).value() : name;

@@ -25,6 +25,9 @@ std::string to_string(DeviceNumber number);
 /// Whether a block device could have this name: never a path, "." or "..".
 bool is_device_name(std::string_view name);
 
+/// What follows the last slash, or all of it.
+std::string last_part(std::string_view path);
+
 /// The disk of a block device by its name: a partition's disk, any other device itself. Also for
 /// a device that does not exist: a name alone cannot tell it from a disk.
 std::string disk_of(const KernelFs& kernel, const std::string& name);

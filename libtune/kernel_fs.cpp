@@ -68,10 +68,10 @@ KernelFs::~KernelFs() {
   if (root_fd_ >= 0) ::close(root_fd_);
 }
 
-Result<std::string> KernelFs::read(std::string_view path) const {
+Result<std::string> KernelFs::read_head(std::string_view path, size_t most) const {
   const Descriptor fd(open_below(root_fd_, path, O_RDONLY | O_NONBLOCK | O_NOCTTY));
   if (fd.get() < 0) return errno_error(errno, "open", path);
-  std::string text(kLargestFile + 1, '\0');
+  std::string text(most, '\0');
   size_t length = 0;
   while (length < text.size()) {
     const ssize_t count = ::read(fd.get(), text.data() + length, text.size() - length);
@@ -80,13 +80,19 @@ Result<std::string> KernelFs::read(std::string_view path) const {
     if (count == 0) break;
     length += static_cast<size_t>(count);
   }
-  if (length > kLargestFile) {
+  text.resize(length);
+  text.shrink_to_fit();
+  return text;
+}
+
+Result<std::string> KernelFs::read(std::string_view path) const {
+  auto text = KernelFs::read_head(path, kLargestFile + 1);
+  if (!text) return text;
+  if (text.value().size() > kLargestFile) {
     return Error{ErrorCode::limit_exceeded, "read " + std::string(path) + ": larger than 64 KiB",
                  std::string(path), 0};
   }
-  if (length > 0 && text[length - 1] == '\n') --length;
-  text.resize(length);
-  text.shrink_to_fit();
+  if (text.value().ends_with('\n')) text.value().pop_back();
   return text;
 }
 

@@ -27,6 +27,9 @@ class KernelFs {
   /// The whole file, at most 64 KiB, without its trailing newline.
   [[nodiscard]] virtual Result<std::string> read(std::string_view path) const;
 
+  /// The first `most` bytes of a file that may be larger (proc/self/mountinfo, proc/cpuinfo).
+  [[nodiscard]] virtual Result<std::string> read_head(std::string_view path, size_t most) const;
+
   /// Writes `value` in one write(2). Never creates a file: a missing knob fails with ENOENT as in
   /// the kernel. EINTR is retried, a short write is an error.
   virtual Status write(std::string_view path, std::string_view value);

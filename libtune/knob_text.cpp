@@ -4,6 +4,8 @@
 #include <charconv>
 #include <cstdlib>
 
+#include "libtune/number.h"
+
 namespace tuneshift {
 
 namespace {
@@ -30,6 +32,32 @@ std::string_view without_brackets(std::string_view word) {
   return is_bracketed(word) ? word.substr(1, word.size() - 2) : word;
 }
 
+/// The number that "4.0M" stands for (drivers/md/bcache/util.c, bch_hprint()); others as they are.
+std::string without_unit(std::string_view text) {
+  constexpr std::string_view kUnits = "kMGT";
+  const size_t unit = text.empty() ? std::string_view::npos : kUnits.find(text.back());
+  if (unit == std::string_view::npos) return std::string(text);
+  const auto number = parse_fraction(text.substr(0, text.size() - 1));
+  if (!number) return std::string(text);
+  constexpr int kBitsAUnit = 10;
+  const auto scale = static_cast<double>(1ULL << (kBitsAUnit * (unit + 1)));
+  return std::to_string(static_cast<int64_t>(*number * scale));
+}
+
+int64_t largest_rounding(const KnobInfo& kind, int64_t written) {
+  constexpr int64_t kPageKib = 64;
+  constexpr int64_t kPlain = 4;
+  switch (kind.rounding) {
+    case Rounding::steps:
+      break;
+    case Rounding::power_of_two:
+      return written / 2;
+    case Rounding::human_size:
+      return written / 10;
+  }
+  return kind.unit == "KiB" ? kPageKib : kPlain;
+}
+
 }  // namespace
 
 std::string normal_text(const KnobInfo& kind, std::string_view raw) {
@@ -41,7 +69,7 @@ std::string normal_text(const KnobInfo& kind, std::string_view raw) {
     if (!text.empty()) text += ' ';
     text += word;
   }
-  return text;
+  return kind.rounding == Rounding::human_size ? without_unit(text) : text;
 }
 
 std::vector<std::string> offered_choices(std::string_view raw) {
@@ -62,8 +90,7 @@ bool may_be_rounded(const KnobInfo& kind, const std::string& written, const std:
   const auto from = parse_number(written);
   const auto to = parse_number(shown);
   if (kind.type != ValueType::integer || !from || !to || *from < 0 || *to < 0) return false;
-  const int64_t step = kind.unit == "KiB" ? 64 : 4;
-  return std::abs(*from - *to) <= step;
+  return std::abs(*from - *to) <= largest_rounding(kind, *from);
 }
 
 Result<std::string> read_normal(const KernelFs& kernel, const Knob& knob) {

@@ -5,6 +5,7 @@
 
 #include "libtune/knob_guard.h"
 #include "libtune/knob_text.h"
+#include "libtune/writeback.h"
 
 namespace tuneshift {
 
@@ -17,6 +18,11 @@ void note(const Status& /*appended*/) {}
 /// An answer that stays the same when asked again.
 bool is_final(const Error& error) {
   return error.code == ErrorCode::invalid_argument || error.code == ErrorCode::permission;
+}
+
+/// A request beside those of others: what is shown is the strongest of all, and proves nothing.
+bool is_request(const KnobRecord& record) {
+  return record.knob.kind->restore == Restore::let_go;
 }
 
 }  // namespace
@@ -43,6 +49,7 @@ std::vector<std::string> KnobWriter::take_moved() {
 }
 
 bool KnobWriter::is_expected(const KnobRecord& record, const std::string& current) {
+  if (is_request(record)) return true;
   if (!record.in_force) return current == record.original;
   if (record.guarded) return true;
   return std::any_of(record.ours.begin(), record.ours.end(), [&](const std::string& ours) {
@@ -93,14 +100,19 @@ void KnobWriter::take(KnobRecord& record, const Want& want, Receipt& receipt) {
   }
   record.wanted = text.value();
   if (record.wanted == record.refused) return;
-  if (record.wanted == current.value() || record.wanted == record.written) {
+  const bool stands = record.wanted == current.value() && !is_request(record);
+  if (stands || record.wanted == record.written) {
     record.written = record.wanted;
     return set_state(record, KnobState::ours);
   }
-  if (record.wanted == record.original) return put_back(record, receipt);
+  if (record.wanted == record.original && !is_request(record)) return put_back(record, receipt);
   if (twin_is_yielded(record)) {
     const std::string why(record.knob.kind->excludes);
     return fail(record, KnobState::failed, why + ", which it excludes, is somebody else's",
+                receipt);
+  }
+  if (!writeback_allows(kernel_, record.knob, current.value(), record.wanted)) {
+    return fail(record, KnobState::waiting, "put off: more memory is dirty than it would allow",
                 receipt);
   }
   write(record, current.value(), record.wanted, receipt);
@@ -117,7 +129,7 @@ void KnobWriter::write(KnobRecord& record, const std::string& current, const std
     return fail(record, KnobState::failed, journalled.error().message, receipt);
   }
   const auto again = read_normal(kernel_, record.knob);
-  if (!again || again.value() != current) {
+  if (!again || (again.value() != current && !is_request(record))) {
     settle_guards(record, guards);
     if (again) {
       record.in_force = true;  // the intent is in the journal: the yield settles it
@@ -159,7 +171,7 @@ void KnobWriter::write(KnobRecord& record, const std::string& current, const std
 }
 
 void KnobWriter::confirm(KnobRecord& record, const std::string& shown) {
-  if (shown == record.original) return settle(record);
+  if (shown == record.original && !is_request(record)) return settle(record);
   note(journal_.append_confirm(record.knob.name, shown));
   record.ours = {shown};
   record.in_force = true;
@@ -180,14 +192,14 @@ void KnobWriter::put_back(KnobRecord& record, Receipt& receipt) {
   if (record.state == KnobState::yielded || !record.in_force) return;
   const auto current = read_normal(kernel_, record.knob);
   if (!current && current.error().code == ErrorCode::not_found &&
-      record.knob.kind->scope == Scope::device) {
+      is_of_device(record.knob.kind->target)) {
     // The device has gone, and its values with it.
     record.error = current.error().message;
     receipt.push_back(change(ChangeKind::absent, record, record.written, ""));
     return settle(record);
   }
   if (!current) return fail(record, KnobState::failed, current.error().message, receipt);
-  if (current.value() == record.original) return settle(record);
+  if (current.value() == record.original && !is_request(record)) return settle(record);
   if (twin_is_yielded(record) || !is_expected(record, current.value())) {
     return yield(record, current.value(), receipt);
   }
@@ -199,7 +211,7 @@ void KnobWriter::put_back(KnobRecord& record, Receipt& receipt) {
     note(journal_.append_guard(record.knob.name, record.original));
   }
   const auto again = read_normal(kernel_, record.knob);
-  if (again && again.value() != current.value()) {
+  if (again && again.value() != current.value() && !is_request(record)) {
     settle_guards(record, guards);
     return yield(record, again.value(), receipt);
   }
@@ -207,7 +219,8 @@ void KnobWriter::put_back(KnobRecord& record, Receipt& receipt) {
   const Change done = change(ChangeKind::restored, record, current.value(), record.original);
   const auto shown = read_normal(kernel_, record.knob);
   settle_guards(record, guards);
-  if (!shown || shown.value() != record.original) {
+  const bool let_go = is_request(record) && status;
+  if (!let_go && (!shown || shown.value() != record.original)) {
     if (shown) confirm(record, shown.value());
     const KnobRecord* mover = find(record.moved_by);
     if (!status && is_final(status.error()) && mover != nullptr && mover->in_force) {
@@ -239,6 +252,7 @@ Status KnobWriter::write_original(const KnobRecord& record) {
       return away ? kernel_.write(twin.value().path, "0") : away;
     }
   }
+  if (is_request(record)) return kernel_.write(record.knob.path, "");
   if (record.knob.kind->restore == Restore::wbt_default) {
     // Where the default shows the original it was, or might as well have been, the default.
     Status reset = kernel_.write(record.knob.path, "-1");
@@ -296,7 +310,9 @@ void KnobWriter::fail(KnobRecord& record, KnobState state, const std::string& wh
   if (record.state == state && record.error == why) return;  // told already
   record.error = why;
   set_state(record, state);
-  const ChangeKind kind = state == KnobState::absent ? ChangeKind::absent : ChangeKind::failed;
+  const ChangeKind kind = state == KnobState::absent    ? ChangeKind::absent
+                          : state == KnobState::waiting ? ChangeKind::put_off
+                                                        : ChangeKind::failed;
   receipt.push_back(change(kind, record, record.original, record.wanted));
 }
 

@@ -38,4 +38,21 @@ std::optional<double> parse_fraction(std::string_view text) {
   return number;
 }
 
+std::optional<uint64_t> parse_size(std::string_view text) {
+  struct Unit {
+    std::string_view suffix;
+    uint64_t bytes;
+  };
+  constexpr Unit kUnits[] = {
+      {"KiB", 1ULL << 10}, {"MiB", 1ULL << 20}, {"GiB", 1ULL << 30}, {"TiB", 1ULL << 40}, {"", 1}};
+  for (const Unit& unit : kUnits) {
+    if (!text.ends_with(unit.suffix)) continue;
+    const auto number = parse_integer(text.substr(0, text.size() - unit.suffix.size()));
+    if (!number || *number < 0) return std::nullopt;
+    const auto natural = static_cast<uint64_t>(*number);
+    return natural > UINT64_MAX / unit.bytes ? UINT64_MAX : natural * unit.bytes;
+  }
+  return std::nullopt;
+}
+
 }  // namespace tuneshift

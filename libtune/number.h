@@ -14,4 +14,8 @@ std::optional<int64_t> parse_integer(std::string_view text);
 /// Digits with an optional fraction ("0.5"); no sign, exponent, "inf" or "nan".
 std::optional<double> parse_fraction(std::string_view text);
 
+/// Bytes: a natural number, alone or with KiB, MiB, GiB or TiB; the largest number there is where
+/// it overflows.
+std::optional<uint64_t> parse_size(std::string_view text);
+
 }  // namespace tuneshift

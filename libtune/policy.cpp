@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <set>
 
-#include "libtune/catalogue.h"
+#include "libtune/expand.h"
 
 namespace tuneshift {
 
@@ -17,22 +17,10 @@ bool by_person(LeaseKind kind) {
   return kind == LeaseKind::switched || kind == LeaseKind::hold;
 }
 
-/// The knobs that one profile entry means on these stores.
-std::vector<std::string> knobs_of(const ProfileEntry& entry, const std::vector<Store>& stores) {
-  if (entry.kind->scope == Scope::machine) return {knob_name(*entry.kind, "")};
-  std::set<std::string> names;
-  for (const Store& store : stores) {
-    const bool read_ahead = entry.kind->name.ends_with("read_ahead_kb");
-    if (entry.kind->family == Family::block && read_ahead && !store.disks.empty()) {
-      // The file system's own: under dm and md not that of the leaves.
-      names.insert(store.read_ahead_knob);
-    } else if (entry.kind->family == Family::block) {
-      for (const std::string& disk : store.disks) names.insert(knob_name(*entry.kind, disk));
-    } else if (store.disks.empty() && !store.bdi.empty()) {
-      names.insert(knob_name(*entry.kind, store.bdi));
-    }
-  }
-  return {names.begin(), names.end()};
+/// "keeps the reader's pages (tuned)": what the profile's author says.
+std::string note_of(const ProfileEntry& entry) {
+  if (entry.source.empty()) return entry.why;
+  return (entry.why.empty() ? "" : entry.why + " ") + "(" + entry.source + ")";
 }
 
 }  // namespace
@@ -93,31 +81,31 @@ bool Policy::in_force(const Lease& lease) const {
   return mode_ != Mode::manual || by_person(lease.kind);
 }
 
-void Policy::collect(const Lease& lease, const std::vector<Store>& machine, bool anything_serves,
+void Policy::collect(const Lease& lease, const Machine& machine, bool anything_serves,
                      Candidates& candidates) const {
   const auto profile = profiles_.find(lease.profile);
   if (profile == profiles_.end()) return;
-  const auto& stores = lease.whole_machine ? machine : lease.stores;
-  for (const ProfileEntry& entry : profile->second.entries) {
-    const bool machine_wide = entry.kind->scope == Scope::machine;
-    if (!by_person(lease.kind) && !entry.kind->per_load) continue;
+  const auto& stores = lease.whole_machine ? machine.stores : lease.stores;
+  for (const auto& [knob, entry] : tuneshift::expand(profile->second, stores, machine)) {
+    const bool machine_wide = !is_of_device(entry->kind->target);
+    if (!by_person(lease.kind) && entry->kind->use != Use::per_load) continue;
     if (lease.kind == LeaseKind::load && machine_wide && anything_serves) continue;
-    if (lease.kind == LeaseKind::suspect && machine_wide) continue;
-    for (const std::string& knob : knobs_of(entry, stores)) {
-      if (lease.kind == LeaseKind::suspect &&
-          std::none_of(stores.begin(), stores.end(),
-                       [&](const Store& store) { return store.read_ahead_knob == knob; })) {
-        continue;
-      }
-      Want want{entry.value, lease.profile, lease.owner, lease.reason};
-      auto [slot, fresh] = candidates.try_emplace(knob, Candidate{want, lease.kind, machine_wide});
-      if (fresh) continue;
-      if (slot->second.want.value != want.value) {
-        want.why += "; overrules " + slot->second.want.owner + " (" + slot->second.want.profile +
-                    ": " + to_string(slot->second.want.value) + ")";
-      }
-      slot->second = {std::move(want), lease.kind, machine_wide};
+    if (lease.kind == LeaseKind::suspect &&
+        std::none_of(stores.begin(), stores.end(), [&knob = knob](const Store& store) {
+          return store.read_ahead_knob == knob;
+        })) {
+      continue;
     }
+    const std::string note = note_of(*entry);
+    Want want{entry->value, lease.profile, lease.owner,
+              note.empty() ? lease.reason : lease.reason + ": " + note};
+    auto [slot, fresh] = candidates.try_emplace(knob, Candidate{want, lease.kind, machine_wide});
+    if (fresh) continue;
+    if (slot->second.want.value != want.value) {
+      want.why += "; overrules " + slot->second.want.owner + " (" + slot->second.want.profile +
+                  ": " + to_string(slot->second.want.value) + ")";
+    }
+    slot->second = {std::move(want), lease.kind, machine_wide};
   }
 }
 
@@ -144,7 +132,7 @@ std::optional<uint64_t> Policy::commit(const std::string& knob, const Candidate*
   return std::nullopt;
 }
 
-Policy::Decision Policy::decide(uint64_t now_ns, const std::vector<Store>& machine) {
+Policy::Decision Policy::decide(uint64_t now_ns, const Machine& machine) {
   std::vector<const Lease*> order;
   for (const auto& [id, lease] : leases_) {
     if (in_force(lease)) order.push_back(&lease);
@@ -177,14 +165,15 @@ Policy::Decision Policy::decide(uint64_t now_ns, const std::vector<Store>& machi
   return decision;
 }
 
-Desired Policy::expand(const std::string& profile, const std::vector<Store>& stores) const {
+Desired Policy::expand(const std::string& profile, const std::vector<Store>& stores,
+                       const Machine& machine) const {
   Desired desired;
   const auto found = profiles_.find(profile);
   if (found == profiles_.end()) return desired;
-  for (const ProfileEntry& entry : found->second.entries) {
-    for (const std::string& knob : knobs_of(entry, stores)) {
-      desired.emplace(knob, Want{entry.value, profile, "plan", entry.origin});
-    }
+  for (const auto& [knob, entry] : tuneshift::expand(found->second, stores, machine)) {
+    const std::string note = note_of(*entry);
+    desired.emplace(knob, Want{entry->value, profile, "plan",
+                               note.empty() ? entry->origin : entry->origin + ": " + note});
   }
   return desired;
 }

@@ -11,6 +11,7 @@
 #include "libtune/config.h"
 #include "libtune/desired.h"
 #include "libtune/lease.h"
+#include "libtune/machine.h"
 #include "libtune/profile.h"
 
 namespace tuneshift {
@@ -24,8 +25,8 @@ struct PolicySettings {
 ///
 /// Device knobs follow leases at once. Machine-wide knobs that loads and servers ask for change at
 /// most once a dwell and writes_per_hour times an hour, and not for a load while anything serves;
-/// holds, SwitchProfile and modes are a person's word and count for nothing. Knobs whose kind is
-/// not per_load are touched for holds and SwitchProfile alone.
+/// holds, SwitchProfile and modes are a person's word and count for nothing. Knobs that are used
+/// on request only are touched for holds and SwitchProfile alone.
 class Policy {
  public:
   enum class State { idle, loading, serving };
@@ -49,12 +50,13 @@ class Policy {
     std::optional<uint64_t> next_ns;
   };
 
-  /// What should be in force now; `machine` are the stores of whole-machine leases. Changes put
+  /// What should be in force now; `machine` has the stores of whole-machine leases. Changes put
   /// off by the dwell or the budget are remembered: call again at next_ns.
-  Decision decide(uint64_t now_ns, const std::vector<Store>& machine);
+  Decision decide(uint64_t now_ns, const Machine& machine);
 
   /// What one profile alone would ask for on these stores, without any lease: for a dry run.
-  [[nodiscard]] Desired expand(const std::string& profile, const std::vector<Store>& stores) const;
+  [[nodiscard]] Desired expand(const std::string& profile, const std::vector<Store>& stores,
+                               const Machine& machine) const;
 
   [[nodiscard]] State state() const;
   [[nodiscard]] Mode mode() const { return mode_; }
@@ -80,7 +82,7 @@ class Policy {
     std::deque<uint64_t> changes_ns;  ///< automatic changes of the last hour
   };
 
-  void collect(const Lease& lease, const std::vector<Store>& machine, bool anything_serves,
+  void collect(const Lease& lease, const Machine& machine, bool anything_serves,
                Candidates& candidates) const;
   [[nodiscard]] bool in_force(const Lease& lease) const;
   std::optional<uint64_t> commit(const std::string& knob, const Candidate* candidate,

@@ -2,6 +2,7 @@
 #include "libtune/profile.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "libtune/profile_file.h"
@@ -20,10 +21,10 @@ void add_error(const Error& error, Diagnostics& mistakes) {
   mistakes.push_back({error.path, 0, 0, error.message});
 }
 
-// Where each profile comes from, and what was read there.
-class Directories {
+/// The files of one folder's name in all directories: of two with one name the later counts.
+class Layers {
  public:
-  explicit Directories(Diagnostics& mistakes) : mistakes_(mistakes) {}
+  explicit Layers(Diagnostics& mistakes) : mistakes_(mistakes) {}
 
   void add(const std::string& path) {
     Result<TrustedDirectory> directory = TrustedDirectory::open(path);
@@ -36,42 +37,79 @@ class Directories {
       add_error(names.error(), mistakes_);
       return;
     }
-    for (const std::string& file : names.value()) {
-      const std::string name = file.substr(0, file.size() - kSuffix.size());
-      if (is_profile_name(name)) {
-        last_with_[name] = opened_.size();
-      } else {
-        mistakes_.push_back({directory.value().path_of(file), 0, 0, kProfileNameRule});
-      }
-    }
+    for (const std::string& file : names.value()) last_with_[file] = opened_.size();
     opened_.push_back(std::move(directory).value());
   }
 
+  /// File name → index of the directory that counts.
+  [[nodiscard]] const std::map<std::string, size_t>& files() const { return last_with_; }
+  [[nodiscard]] const TrustedDirectory& directory(size_t index) const { return opened_[index]; }
+
+ private:
+  Diagnostics& mistakes_;
+  std::vector<TrustedDirectory> opened_;
+  std::map<std::string, size_t> last_with_;
+};
+
+/// Reads profiles and their drop-ins.
+class Sources {
+ public:
+  Sources(const std::vector<std::string>& directories, Diagnostics& mistakes)
+      : directories_(directories), mistakes_(mistakes) {}
+
   std::map<std::string, ProfileFile> read() {
-    std::map<std::string, ProfileFile> files;
-    for (const auto& [name, index] : last_with_) {
-      if (files.size() == kMostFiles) {
-        mistakes_.push_back({opened_[index].path_of(name + ".yaml"), 0, 0,
-                             "more than " + std::to_string(kMostFiles) + " profiles"});
-        break;
+    Layers layers(mistakes_);
+    for (const std::string& directory : directories_) layers.add(directory);
+    std::map<std::string, ProfileFile> profiles;
+    for (const auto& [file, index] : layers.files()) {
+      const TrustedDirectory& directory = layers.directory(index);
+      const std::string name = file.substr(0, file.size() - kSuffix.size());
+      if (!is_profile_name(name)) {
+        mistakes_.push_back({directory.path_of(file), 0, 0, kProfileNameRule});
+        continue;
       }
-      files[name] = read_one(opened_[index], name);
+      auto parsed = read_file(directory, file, file, FileKind::profile);
+      if (!parsed) break;
+      ProfileFile& profile = profiles[name] = std::move(*parsed);
+      add_drop_ins(file, profile);
     }
-    return files;
+    return profiles;
   }
 
  private:
-  ProfileFile read_one(const TrustedDirectory& directory, const std::string& name) {
-    const std::string file = name + std::string(kSuffix);
-    const auto text = directory.read(file, kLargestFileBytes);
-    if (text) return parse_profile_file(text.value(), name, directory.path_of(file), mistakes_);
-    add_error(text.error(), mistakes_);
-    return {};
+  void add_drop_ins(const std::string& file, ProfileFile& profile) {
+    const std::string folder = file + ".d";
+    Layers layers(mistakes_);
+    for (const std::string& directory : directories_) layers.add(directory + "/" + folder);
+    for (const auto& [name, index] : layers.files()) {
+      auto drop_in =
+          read_file(layers.directory(index), name, folder + "/" + name, FileKind::drop_in);
+      if (!drop_in) return;
+      for (auto& entry : drop_in->entries) profile.entries.push_back(std::move(entry));
+      for (auto& module : drop_in->modules) profile.modules.push_back(std::move(module));
+    }
   }
 
+  /// Nothing once there are too many files.
+  std::optional<ProfileFile> read_file(const TrustedDirectory& directory, const std::string& file,
+                                       const std::string& origin, FileKind kind) {
+    if (files_read_ == kMostFiles) {
+      mistakes_.push_back({directory.path_of(file), 0, 0,
+                           "more than " + std::to_string(kMostFiles) + " profiles and drop-ins"});
+      return std::nullopt;
+    }
+    ++files_read_;
+    const auto text = directory.read(file, kLargestFileBytes);
+    if (text) {
+      return parse_profile_file(text.value(), origin, directory.path_of(file), mistakes_, kind);
+    }
+    add_error(text.error(), mistakes_);
+    return ProfileFile{};
+  }
+
+  const std::vector<std::string>& directories_;
   Diagnostics& mistakes_;
-  std::vector<TrustedDirectory> opened_;
-  std::map<std::string, size_t> last_with_;  // profile → index of the directory that has its file
+  size_t files_read_ = 0;
 };
 
 // Merges includes: depth first, each profile once.
@@ -96,9 +134,11 @@ class IncludeResolver {
     for (const YamlNode& include : file.includes) {
       if (const Profile* included = find(include, mistakes)) {
         for (const ProfileEntry& entry : included->entries) put(profile, entry);
+        add_modules(profile, included->modules);
       }
     }
     for (const ProfileEntry& entry : file.entries) put(profile, entry);
+    add_modules(profile, file.modules);
     path_.pop_back();
     done_[name] = std::move(profile);
   }
@@ -123,14 +163,22 @@ class IncludeResolver {
     return &done_.at(include.text);
   }
 
+  /// A line without conditions makes the earlier ones for its knob meaningless.
   static void put(Profile& profile, const ProfileEntry& entry) {
-    for (ProfileEntry& existing : profile.entries) {
-      if (existing.kind == entry.kind) {
-        existing = entry;
-        return;
-      }
+    if (entry.matches.empty()) {
+      std::erase_if(profile.entries, [&](const ProfileEntry& earlier) {
+        return earlier.kind == entry.kind && earlier.unit == entry.unit;
+      });
+      if (entry.drop) return;
     }
     profile.entries.push_back(entry);
+  }
+
+  static void add_modules(Profile& profile, const std::vector<std::string>& modules) {
+    auto& all = profile.modules;
+    all.insert(all.end(), modules.begin(), modules.end());
+    std::sort(all.begin(), all.end());
+    all.erase(std::unique(all.begin(), all.end()), all.end());
   }
 
   const std::map<std::string, ProfileFile>& files_;
@@ -143,9 +191,7 @@ class IncludeResolver {
 
 Profiles read_profiles(const std::vector<std::string>& directories, Diagnostics& mistakes) {
   const size_t first = mistakes.size();
-  Directories sources(mistakes);
-  for (const std::string& directory : directories) sources.add(directory);
-  const std::map<std::string, ProfileFile> files = sources.read();
+  const std::map<std::string, ProfileFile> files = Sources(directories, mistakes).read();
   Profiles profiles = IncludeResolver(files, mistakes).resolve();
   sort_by_position(mistakes, first);
   return profiles;

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "libtune/knob_text.h"
+#include "libtune/meminfo.h"
 
 namespace tuneshift {
 
@@ -11,31 +12,41 @@ Error invalid(const Knob& knob, const std::string& why) {
   return {ErrorCode::invalid_argument, knob.name + " " + why, knob.path, 0};
 }
 
-/// MemTotal of proc/meminfo, in KiB.
-Result<int64_t> memory_kib(const KernelFs& kernel) {
-  constexpr std::string_view kPath = "proc/meminfo";
-  constexpr std::string_view kLabel = "MemTotal:";
+/// How many CPUs are online, from "0-3,8".
+Result<int64_t> online_cpus(const KernelFs& kernel) {
+  constexpr std::string_view kPath = "sys/devices/system/cpu/online";
   const auto text = kernel.read(kPath);
   if (!text) return text.error();
-  const size_t label = text.value().find(kLabel);
-  if (label != std::string::npos) {
-    std::string_view rest = std::string_view(text.value()).substr(label + kLabel.size());
-    rest.remove_prefix(std::min(rest.find_first_not_of(' '), rest.size()));
-    const auto kib = parse_number(rest.substr(0, rest.find_first_not_of("0123456789")));
-    if (kib && *kib > 0 && *kib < INT64_MAX / 1024) return *kib;
+  std::string_view rest = text.value();
+  int64_t count = 0;
+  while (!rest.empty()) {
+    const std::string_view range = rest.substr(0, rest.find(','));
+    rest.remove_prefix(std::min(range.size() + 1, rest.size()));
+    const size_t dash = range.find('-');
+    const auto first = parse_number(range.substr(0, dash));
+    const auto last = dash == std::string_view::npos ? first : parse_number(range.substr(dash + 1));
+    if (!first || !last || *first < 0 || *last < *first || *last > INT32_MAX) break;
+    count += *last - *first + 1;
   }
-  return Error{ErrorCode::unsupported, "proc/meminfo has no total", std::string(kPath), 0};
+  if (rest.empty() && count > 0) return count;
+  return Error{ErrorCode::unsupported, "the CPUs that are online are not known", std::string(kPath),
+               0};
 }
 
 /// A number in the knob's unit. A share of memory is moved into the knob's range: what is 1 % on
 /// one machine may be too much for the kernel on another.
 Result<int64_t> number_of(const KernelFs& kernel, const Knob& knob, const Amount& amount) {
+  if (amount.per_cpu) {
+    const auto cpus = online_cpus(kernel);
+    if (!cpus) return cpus.error();
+    return static_cast<int64_t>(static_cast<double>(cpus.value()) * *amount.per_cpu);
+  }
   if (!amount.percent_of_memory) return amount.number;
   const bool in_bytes = knob.kind->unit == "bytes";
   if (!in_bytes && knob.kind->unit != "KiB") return invalid(knob, "is no amount of memory");
   const double percent = *amount.percent_of_memory;
   if (!(percent > 0 && percent <= 100)) return invalid(knob, "needs a share of 0 to 100 %");
-  const auto total = memory_kib(kernel);
+  const auto total = read_meminfo(kernel, "MemTotal");
   if (!total) return total.error();
   const auto kib = static_cast<int64_t>(static_cast<double>(total.value()) * percent / 100);
   int64_t number = in_bytes ? kib * 1024 : kib;
@@ -75,7 +86,11 @@ Result<std::string> move_into(const KernelFs& kernel, const Knob& knob, const Bo
 Result<std::string> first_offered(const KernelFs& kernel, const Knob& knob,
                                   const FirstOf& first_of) {
   if (knob.kind->type != ValueType::choice) return invalid(knob, "lists no choices");
-  const auto raw = kernel.read(knob.path);
+  std::string path = knob.path;
+  if (!knob.kind->choices.empty()) {
+    path.replace(path.size() - knob.kind->name.size(), std::string::npos, knob.kind->choices);
+  }
+  const auto raw = kernel.read(path);
   if (!raw) return raw.error();
   const std::vector<std::string> offered = offered_choices(raw.value());
   for (const std::string& choice : first_of.choices) {
@@ -84,6 +99,20 @@ Result<std::string> first_offered(const KernelFs& kernel, const Knob& knob,
   return Error{ErrorCode::not_found,
                "the kernel offers none of " + to_string(ValueSpec(first_of)) + " for " + knob.name,
                knob.path, 0};
+}
+
+Result<std::string> amount_text(const KernelFs& kernel, const Knob& knob, const Share& share,
+                                const std::string& original) {
+  const auto amount = number_of(kernel, knob, share.amount);
+  if (!amount) return amount.error();
+  const Bounds bounds{share.at_least, share.at_most};
+  auto moved = move_into(kernel, knob, bounds, std::to_string(amount.value()));
+  if (!moved || share.only == Direction::any) return moved;
+  const auto from = parse_number(original);
+  if (!from) return invalid(knob, "shows no number: '" + original + "'");
+  const int64_t to = parse_number(moved.value()).value_or(*from);
+  const bool wrong_way = share.only == Direction::raise ? to < *from : to > *from;
+  return wrong_way ? original : moved;
 }
 
 }  // namespace
@@ -97,9 +126,7 @@ Result<std::string> resolve_value(const KernelFs& kernel, const Knob& knob, cons
     return text;
   }
   if (const auto* share = std::get_if<Share>(&spec)) {
-    const auto number = number_of(kernel, knob, share->amount);
-    if (!number) return number.error();
-    return std::to_string(number.value());
+    return amount_text(kernel, knob, *share, normal);
   }
   if (const auto* bounds = std::get_if<Bounds>(&spec)) {
     return move_into(kernel, knob, *bounds, normal);

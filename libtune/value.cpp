@@ -8,23 +8,39 @@ namespace tuneshift {
 namespace {
 
 std::string to_string(const Amount& amount) {
-  if (!amount.percent_of_memory) return std::to_string(amount.number);
   char text[32];
-  std::snprintf(text, sizeof(text), "%g%%", *amount.percent_of_memory);
+  if (amount.percent_of_memory) {
+    std::snprintf(text, sizeof(text), "%g%%", *amount.percent_of_memory);
+  } else if (amount.per_cpu) {
+    std::snprintf(text, sizeof(text), "%g/cpu", *amount.per_cpu);
+  } else {
+    return std::to_string(amount.number);
+  }
+  return text;
+}
+
+std::string bounds_text(const std::optional<Amount>& at_least,
+                        const std::optional<Amount>& at_most) {
+  std::string text;
+  if (at_least) text = "at least " + to_string(*at_least);
+  if (at_most) text += (text.empty() ? "at most " : ", at most ") + to_string(*at_most);
   return text;
 }
 
 struct Printer {
   std::string operator()(const Exactly& exactly) const { return exactly.text; }
 
-  std::string operator()(const Share& share) const { return to_string(share.amount); }
+  std::string operator()(const Share& share) const {
+    std::string text = to_string(share.amount);
+    const std::string bounds = bounds_text(share.at_least, share.at_most);
+    if (!bounds.empty()) text += ", " + bounds;
+    if (share.only == Direction::raise) text += ", only up";
+    if (share.only == Direction::lower) text += ", only down";
+    return text;
+  }
 
   std::string operator()(const Bounds& bounds) const {
-    std::string text;
-    if (bounds.at_least) text = "at least " + to_string(*bounds.at_least);
-    if (bounds.at_most)
-      text += (text.empty() ? "at most " : ", at most ") + to_string(*bounds.at_most);
-    return text;
+    return bounds_text(bounds.at_least, bounds.at_most);
   }
 
   std::string operator()(const FirstOf& first_of) const {

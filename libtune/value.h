@@ -11,10 +11,12 @@
 
 namespace tuneshift {
 
-/// A number in the knob's own unit, or a percentage of the machine's memory in that unit.
+/// A number in the knob's own unit, a percentage of the machine's memory in that unit, or so many
+/// for each CPU that is online.
 struct Amount {
   int64_t number = 0;
   std::optional<double> percent_of_memory;  ///< 0 < p <= 100; overrides `number`
+  std::optional<double> per_cpu;            ///< > 0; overrides `number`
 
   bool operator==(const Amount&) const = default;
 };
@@ -25,9 +27,16 @@ struct Exactly {
   bool operator==(const Exactly&) const = default;
 };
 
-/// A percentage of memory.
+/// Which way a value may go from the original.
+enum class Direction { any, raise, lower };
+
+/// An amount, moved into these bounds by as little as possible (the upper one wins); the original
+/// where that would be the wrong direction.
 struct Share {
   Amount amount;
+  std::optional<Amount> at_least;
+  std::optional<Amount> at_most;
+  Direction only = Direction::any;
   bool operator==(const Share&) const = default;
 };
 
@@ -47,7 +56,7 @@ struct FirstOf {
 /// What a profile asks of a knob; the applier turns it into text against the original value.
 using ValueSpec = std::variant<Exactly, Share, Bounds, FirstOf>;
 
-/// As a person would write it in YAML: "10", "at least 4096", "none, mq-deadline or kyber".
+/// For people: "10", "at least 4096", "none, mq-deadline or kyber", "2/cpu, at most 96, only up".
 std::string to_string(const ValueSpec& spec);
 
 }  // namespace tuneshift

@@ -15,6 +15,8 @@ namespace {
 constexpr size_t kMostChoices = 16;
 constexpr size_t kLongestWord = 64;
 constexpr size_t kLongestText = 128;
+constexpr size_t kLongestRemark = 200;
+constexpr std::string_view kPerCpu = "/cpu";
 
 std::string name_of(const KnobInfo& kind) {
   return "'" + std::string(kind.name) + "'";
@@ -51,7 +53,27 @@ class ValueParser {
  public:
   ValueParser(const KnobInfo& kind, FileMistakes& mistakes) : kind_(kind), mistakes_(mistakes) {}
 
-  std::optional<ValueSpec> parse(const YamlNode& key, const YamlNode& value) {
+  std::optional<ParsedValue> parse(const YamlNode& key, const YamlNode& value) {
+    if (value.kind == YamlNode::Kind::map) return parse_map(value);
+    auto plain = parse_plain(key, value);
+    if (!plain) return std::nullopt;
+    return ParsedValue{std::move(*plain), {}, {}};
+  }
+
+ private:
+  /// The keys of a map that says more than a value.
+  struct Parts {
+    const YamlNode* value = nullptr;
+    const YamlNode* value_key = nullptr;
+    const YamlNode* only_key = nullptr;
+    Bounds bounds;
+    Direction only = Direction::any;
+    std::string why;
+    std::string source;
+    bool good = true;
+  };
+
+  std::optional<ValueSpec> parse_plain(const YamlNode& key, const YamlNode& value) {
     switch (value.kind) {
       case YamlNode::Kind::empty:
         return mistake(key, name_of(kind_) + " has no value");
@@ -62,10 +84,9 @@ class ValueParser {
       case YamlNode::Kind::map:
         break;
     }
-    return parse_bounds(value);
+    return mistake(key, quoted("value") + " takes a word, a number or a list of words");
   }
 
- private:
   std::nullopt_t mistake(const YamlNode& node, std::string message) {
     mistakes_.add(node.at, std::move(message));
     return std::nullopt;
@@ -86,8 +107,23 @@ class ValueParser {
     return amount;
   }
 
+  std::optional<Amount> parse_per_cpu(const YamlNode& node) {
+    constexpr double kMost = 65536;
+    const std::string_view text(node.text);
+    const auto each = parse_fraction(text.substr(0, text.size() - kPerCpu.size()));
+    if (!each || *each <= 0 || *each > kMost) {
+      return mistake(node, quoted(text) +
+                               " is not a number for each CPU: more than 0/cpu, at most "
+                               "65536/cpu");
+    }
+    Amount amount;
+    amount.per_cpu = each;
+    return amount;
+  }
+
   std::optional<Amount> parse_amount(const YamlNode& node) {
     if (node.text.ends_with('%')) return parse_percent(node);
+    if (node.text.ends_with(kPerCpu)) return parse_per_cpu(node);
     const auto number = parse_integer(node.text);
     if (!number) {
       return mistake(node, name_of(kind_) + " takes a whole number, not " + quoted(node.text));
@@ -97,7 +133,7 @@ class ValueParser {
       return mistake(node, std::to_string(*number) + " is out of range for " + name_of(kind_) +
                                ": " + range_of(kind_));
     }
-    return Amount{*number, std::nullopt};
+    return Amount{*number, std::nullopt, std::nullopt};
   }
 
   std::optional<ValueSpec> parse_scalar(const YamlNode& node) {
@@ -115,7 +151,7 @@ class ValueParser {
   std::optional<ValueSpec> parse_number(const YamlNode& node) {
     const auto amount = parse_amount(node);
     if (!amount) return std::nullopt;
-    if (amount->percent_of_memory) return Share{*amount};
+    if (is_relative(*amount)) return Share{*amount, std::nullopt, std::nullopt, Direction::any};
     return Exactly{std::to_string(amount->number)};
   }
 
@@ -183,39 +219,93 @@ class ValueParser {
     return mistake(key, quoted(key.text) + " takes one number");
   }
 
-  std::optional<ValueSpec> parse_bounds(const YamlNode& map) {
-    if (kind_.type != ValueType::integer) {
-      return mistake(map, name_of(kind_) + " is not a number: it takes no bounds");
-    }
-    if (map.keys.empty()) {
-      return mistake(map, name_of(kind_) + " needs at_least, at_most or both");
-    }
-    Bounds bounds;
-    bool good = true;
-    for (size_t i = 0; i < map.keys.size(); ++i) {
-      const YamlNode& key = map.keys[i];
-      if (key.text == "at_least" || key.text == "at_most") {
-        auto& bound = key.text == "at_least" ? bounds.at_least : bounds.at_most;
-        bound = parse_bound(key, map.items[i]);
-        good = good && bound;
-      } else {
-        mistakes_.add(key.at, "unknown key " + quoted(key.text) +
-                                  did_you_mean(nearest(key.text, {"at_least", "at_most"})));
-        good = false;
-      }
-    }
-    if (!good || !in_order(map, bounds)) return std::nullopt;
-    return bounds;
+  std::optional<ParsedValue> parse_map(const YamlNode& map) {
+    Parts parts;
+    for (size_t i = 0; i < map.keys.size(); ++i) parse_part(map.keys[i], map.items[i], parts);
+    if (!parts.good) return std::nullopt;
+    auto spec = combine(map, parts);
+    if (!spec) return std::nullopt;
+    return ParsedValue{std::move(*spec), std::move(parts.why), std::move(parts.source)};
   }
 
-  // A number against a percentage can only be compared on the machine: there at_most wins.
+  void parse_part(const YamlNode& key, const YamlNode& value, Parts& parts) {
+    if (key.text == "value") {
+      parts.value = &value;
+      parts.value_key = &key;
+    } else if (key.text == "at_least" || key.text == "at_most") {
+      auto& bound = key.text == "at_least" ? parts.bounds.at_least : parts.bounds.at_most;
+      bound = parse_bound(key, value);
+      parts.good = parts.good && bound;
+    } else if (key.text == "only") {
+      parts.only_key = &key;
+      parts.only = parse_direction(value, parts);
+    } else if (key.text == "why" || key.text == "source") {
+      (key.text == "why" ? parts.why : parts.source) = parse_remark(key, value, parts);
+    } else {
+      mistakes_.add(key.at, "unknown key " + quoted(key.text) +
+                                did_you_mean(nearest(key.text, {"value", "at_least", "at_most",
+                                                                "only", "why", "source"})));
+      parts.good = false;
+    }
+  }
+
+  Direction parse_direction(const YamlNode& value, Parts& parts) {
+    if (value.kind == YamlNode::Kind::scalar && value.text == "raise") return Direction::raise;
+    if (value.kind == YamlNode::Kind::scalar && value.text == "lower") return Direction::lower;
+    mistakes_.add(value.at, "'only' takes raise or lower");
+    parts.good = false;
+    return Direction::any;
+  }
+
+  std::string parse_remark(const YamlNode& key, const YamlNode& value, Parts& parts) {
+    const bool printable = std::none_of(value.text.begin(), value.text.end(), [](char c) {
+      return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
+    });
+    if (value.kind == YamlNode::Kind::scalar && !value.text.empty() && printable &&
+        value.text.size() <= kLongestRemark) {
+      return value.text;
+    }
+    mistakes_.add(key.at, quoted(key.text) + " takes one line of at most " +
+                              std::to_string(kLongestRemark) + " bytes");
+    parts.good = false;
+    return {};
+  }
+
+  std::optional<ValueSpec> combine(const YamlNode& map, const Parts& parts) {
+    const bool bounded = parts.bounds.at_least || parts.bounds.at_most;
+    const bool numeric = kind_.type == ValueType::integer;
+    if ((bounded || parts.only_key != nullptr) && !numeric) {
+      return mistake(map, name_of(kind_) + " is not a number: it takes no bounds");
+    }
+    if (!in_order(map, parts.bounds)) return std::nullopt;
+    if (parts.value == nullptr) {
+      if (parts.only_key != nullptr) {
+        return mistake(*parts.only_key, "'only' goes with a value: at_least only raises by itself");
+      }
+      if (bounded) return parts.bounds;
+      return mistake(map, name_of(kind_) + " needs a value, at_least or at_most");
+    }
+    if (!bounded && parts.only_key == nullptr) return parse_plain(*parts.value_key, *parts.value);
+    const auto amount = parse_bound(*parts.value_key, *parts.value);
+    if (!amount) return std::nullopt;
+    return Share{*amount, parts.bounds.at_least, parts.bounds.at_most, parts.only};
+  }
+
+  static bool is_relative(const Amount& amount) {
+    return amount.percent_of_memory.has_value() || amount.per_cpu.has_value();
+  }
+
+  // A number against a share can only be compared on the machine: there at_most wins.
   bool in_order(const YamlNode& map, const Bounds& bounds) {
     if (!bounds.at_least || !bounds.at_most) return true;
     const Amount& low = *bounds.at_least;
     const Amount& high = *bounds.at_most;
-    if (low.percent_of_memory.has_value() != high.percent_of_memory.has_value()) return true;
-    if (low.percent_of_memory ? *low.percent_of_memory <= *high.percent_of_memory
-                              : low.number <= high.number) {
+    const bool of_memory = low.percent_of_memory && high.percent_of_memory;
+    const bool of_cpus = low.per_cpu && high.per_cpu;
+    if (!of_memory && !of_cpus && (is_relative(low) || is_relative(high))) return true;
+    if (of_memory ? *low.percent_of_memory <= *high.percent_of_memory
+        : of_cpus ? *low.per_cpu <= *high.per_cpu
+                  : low.number <= high.number) {
       return true;
     }
     mistakes_.add(map.at, name_of(kind_) + " has an at_least above its at_most");
@@ -228,8 +318,8 @@ class ValueParser {
 
 }  // namespace
 
-std::optional<ValueSpec> parse_value(const KnobInfo& kind, const YamlNode& key,
-                                     const YamlNode& value, FileMistakes& mistakes) {
+std::optional<ParsedValue> parse_value(const KnobInfo& kind, const YamlNode& key,
+                                       const YamlNode& value, FileMistakes& mistakes) {
   return ValueParser(kind, mistakes).parse(key, value);
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 
 #include "libtune/catalogue.h"
 #include "libtune/mistakes.h"
@@ -10,10 +11,18 @@
 
 namespace tuneshift {
 
-/// What a profile says of one knob: a word or number, a percentage of memory, `at_least` and
-/// `at_most`, or a list of words of which the first that the kernel offers is taken. `key` is the
-/// knob's name in the file. Nothing when there was a mistake.
-std::optional<ValueSpec> parse_value(const KnobInfo& kind, const YamlNode& key,
-                                     const YamlNode& value, FileMistakes& mistakes);
+/// What a profile says of one knob.
+struct ParsedValue {
+  ValueSpec value;
+  std::string why;     ///< one line, may be empty
+  std::string source;  ///< one line, may be empty
+};
+
+/// A word or number, a percentage of memory ("0.5%"), so many for each CPU ("2/cpu"), a list of
+/// words of which the first that the kernel offers is taken, or a map of `value` (one of these),
+/// `at_least`, `at_most`, `only` (raise, lower), `why` and `source`. `key` is the knob's name in
+/// the file. Nothing when there was a mistake.
+std::optional<ParsedValue> parse_value(const KnobInfo& kind, const YamlNode& key,
+                                       const YamlNode& value, FileMistakes& mistakes);
 
 }  // namespace tuneshift

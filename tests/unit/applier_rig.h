@@ -29,7 +29,7 @@ inline ValueSpec exactly(std::string text) {
   return Exactly{std::move(text)};
 }
 inline ValueSpec at_least(int64_t number) {
-  return Bounds{Amount{number, {}}, std::nullopt};
+  return Bounds{Amount{number, {}, {}}, std::nullopt};
 }
 
 /// "none [mq-deadline] kyber", as the kernel shows a choice.

@@ -82,14 +82,17 @@ TEST_CASE("bounds move the original, not what was made of it") {
 
 TEST_CASE("values are resolved to what this machine can take") {
   const Rig rig;
-  const Amount one_percent{0, 1.0};
-  CHECK(resolved(rig, "vm.min_free_kbytes", Share{one_percent}, "1") == "83886");
-  CHECK(resolved(rig, "vm.dirty_bytes", Share{one_percent}, "0") == "85899264");
-  CHECK(resolved(rig, "vm.min_free_kbytes", Bounds{one_percent, Amount{50000, {}}}, "60000") ==
+  const Amount one_percent{0, 1.0, {}};
+  CHECK(resolved(rig, "vm.min_free_kbytes", Share{one_percent, {}, {}, Direction::any}, "1") ==
+        "83886");
+  CHECK(resolved(rig, "vm.dirty_bytes", Share{one_percent, {}, {}, Direction::any}, "0") ==
+        "85899264");
+  CHECK(resolved(rig, "vm.min_free_kbytes", Bounds{one_percent, Amount{50000, {}, {}}}, "60000") ==
         "50000");
   CHECK(resolved(rig, "vm.min_free_kbytes", Bounds{one_percent, {}}, "90000") == "90000");
   // What the kernel could not take is not asked for: half of the memory, more than the device.
-  CHECK(resolved(rig, "vm.min_free_kbytes", Share{Amount{0, 99.0}}, "1") == "4194304");
+  CHECK(resolved(rig, "vm.min_free_kbytes", Share{Amount{0, 99.0, {}}, {}, {}, Direction::any},
+                 "1") == "4194304");
   CHECK(resolved(rig, "block/vda/queue/max_sectors_kb", at_least(4096), "1280") == "2048");
   CHECK(resolved(rig, "block/vda/queue/scheduler", FirstOf{{"bfq", "kyber", "none"}},
                  "mq-deadline") == "kyber");
@@ -102,7 +105,8 @@ TEST_CASE("values are resolved to what this machine can take") {
   CHECK(error("block/vda/queue/scheduler", FirstOf{{"bfq"}}, "none") == ErrorCode::not_found);
   CHECK(error("block/vda/queue/nr_requests", FirstOf{{"1"}}, "1") == ErrorCode::invalid_argument);
   CHECK(error("net.ipv4.tcp_rmem", at_least(1), "4096 1 2") == ErrorCode::invalid_argument);
-  CHECK(error("vm.swappiness", Share{one_percent}, "60") == ErrorCode::invalid_argument);
+  CHECK(error("vm.swappiness", Share{one_percent, {}, {}, Direction::any}, "60") ==
+        ErrorCode::invalid_argument);
   CHECK(error("vm.swappiness", exactly(" "), "60") == ErrorCode::invalid_argument);
 }
 
@@ -398,4 +402,98 @@ TEST_CASE("of a pair that excludes each other the one that was set comes back") 
     CHECK(rig.shown(kDirtyBytes) == "0");
   }
   for (const std::string& written : rig.kernel.writes) CHECK(written != kDirtyBytes + "=0");
+}
+
+TEST_CASE("an amount for each CPU, bounded, one way only") {
+  Rig rig;
+  const Amount two_each{0, {}, 2.0};
+  // 7 CPUs are online.
+  CHECK(resolved(rig, "fuse/44/max_background", Share{two_each, {}, {}, Direction::any}, "12") ==
+        "14");
+  const Amount twenty{20, {}, {}};
+  const Amount ten{10, {}, {}};
+  CHECK(resolved(rig, "fuse/44/max_background", Share{two_each, twenty, {}, Direction::any},
+                 "12") == "20");
+  CHECK(resolved(rig, "fuse/44/max_background", Share{two_each, {}, ten, Direction::raise}, "12") ==
+        "12");
+  CHECK(resolved(rig, "fuse/44/max_background", Share{two_each, {}, {}, Direction::lower}, "12") ==
+        "12");
+  CHECK(resolved(rig, "fuse/44/max_background", Share{two_each, {}, {}, Direction::lower}, "99") ==
+        "14");
+}
+
+TEST_CASE("a governor's choices are in the file beside it") {
+  Rig rig;
+  const std::string knob = "cpu/policy4/scaling_governor";
+  CHECK(resolved(rig, knob, FirstOf{{"powersave", "performance"}}, "schedutil") == "performance");
+}
+
+TEST_CASE("a write-back limit is not lowered below what is dirty") {
+  Rig rig;
+  const auto meminfo = [&rig](int dirty_kib) {
+    rig.tree.set("proc/meminfo",
+                 "MemTotal: 8388608 kB\nMemFree: 500000 kB\nDirty: " + std::to_string(dirty_kib) +
+                     " kB\nActive(file): 250000 kB\nInactive(file): 250000 kB\n");
+  };
+  meminfo(100001);
+  const Desired desired = {{"vm.dirty_ratio", want(exactly("10"))}};
+  const Receipt receipt = rig.converge(desired);
+  REQUIRE(receipt.size() == 1);
+  CHECK(receipt[0].kind == ChangeKind::put_off);
+  CHECK(rig.applier->knobs().at(0).state == KnobState::waiting);
+  CHECK(rig.shown(kDirtyRatio) == "20");
+  CHECK(rig.journal->read().entries.empty());
+  CHECK(rig.converge(desired).empty());
+  meminfo(99999);
+  CHECK(summary(rig.converge(desired)) == "written vm.dirty_ratio 20 -> 10\n");
+  // Raising never waits.
+  meminfo(100000000);
+  CHECK(summary(rig.converge({{"vm.dirty_ratio", want(exactly("30"))}})) ==
+        "written vm.dirty_ratio 10 -> 30\n");
+  rig.converge({});
+  CHECK(rig.tree.text(kDirtyRatio) == rig.before.at(kDirtyRatio));
+}
+
+TEST_CASE("a request that is held goes when it is let go, whatever others ask") {
+  Rig rig;
+  const std::string path = "dev/cpu_dma_latency";
+  rig.tree.add(file(path, "2000000000\n"));
+  rig.kernel.shows(path, [](const std::string& value) {
+    return value.empty() ? std::string("20") : value;  // another asks for 20 meanwhile
+  });
+  const Desired desired = {{"pm_qos/cpu_dma_latency", want(exactly("99"))}};
+  CHECK(summary(rig.converge(desired)) == "written pm_qos/cpu_dma_latency 2000000000 -> 99\n");
+  rig.tree.set(path, "20\n");
+  CHECK(rig.applier->verify().empty());
+  CHECK(rig.converge(desired).empty());
+  CHECK(rig.converge({}).at(0).kind == ChangeKind::restored);
+  CHECK(rig.kernel.writes == std::vector<std::string>{path + "=99", path + "="});
+  CHECK(rig.journal->read().entries.empty());
+  // Held under a stronger one from the beginning: nothing to be seen, and still let go.
+  rig.kernel.shows(path, [](const std::string&) { return "20"; });
+  rig.converge(desired);
+  rig.converge({});
+  CHECK(rig.kernel.writes.back() == path + "=");
+  CHECK(rig.kernel.writes.size() == 4);
+}
+
+TEST_CASE("a number that the kernel makes a power of two, or shows with a unit, is ours") {
+  Rig rig;
+  const std::string around = "sys/kernel/debug/fault_around_bytes";
+  rig.tree.add(file(around, "65536\n"));
+  rig.kernel.shows(around, [](const std::string& value) {
+    return value == "1000000" ? std::string("524288") : value;
+  });
+  CHECK(summary(rig.converge({{"debugfs/fault_around_bytes", want(exactly("1000000"))}})) ==
+        "written debugfs/fault_around_bytes 65536 -> 524288\n");
+  const std::string cutoff = "sys/devices/pci/block/vda/bcache/sequential_cutoff";
+  rig.tree.add(file(cutoff, "4.0M\n"));
+  rig.kernel.shows("sys/block/vda/bcache/sequential_cutoff",
+                   [](const std::string& value) { return value == "5000000" ? "4.7M" : "4.0M"; });
+  const Receipt receipt =
+      rig.converge({{"block/vda/bcache/sequential_cutoff", want(exactly("5000000"))}});
+  CHECK(receipt.at(0).kind == ChangeKind::written);
+  CHECK(receipt.at(0).from == "4194304");
+  rig.converge({});
+  CHECK(rig.tree.text(cutoff) == "4.0M\n");
 }

@@ -36,6 +36,32 @@ TEST_CASE("every alias of a knob leads to its one name and file") {
        "sys/block/nvme9n9/queue/nr_requests"},
       {"thp/khugepaged/defrag", "thp/khugepaged/defrag",
        "sys/kernel/mm/transparent_hugepage/khugepaged/defrag"},
+      {"/sys/block/vda/bcache/cache_mode", "block/vda/bcache/cache_mode",
+       "sys/block/vda/bcache/cache_mode"},
+      {"block/dm-0/dm/migration_threshold", "block/dm-0/dm/migration_threshold",
+       "device-mapper/dm-0/migration_threshold"},
+      {"bdi/btrfs-1/read_ahead_kb", "bdi/btrfs-1/read_ahead_kb",
+       "sys/class/bdi/btrfs-1/read_ahead_kb"},
+      {"/sys/fs/fuse/connections/44/max_background", "fuse/44/max_background",
+       "sys/fs/fuse/connections/44/max_background"},
+      {"cpu/policy4/scaling_governor", "cpu/policy4/scaling_governor",
+       "sys/devices/system/cpu/cpufreq/policy4/scaling_governor"},
+      {"/sys/devices/system/cpu/cpufreq/policy4/scaling_governor", "cpu/policy4/scaling_governor",
+       "sys/devices/system/cpu/cpufreq/policy4/scaling_governor"},
+      {"/sys/devices/system/cpu/cpu5/cpufreq/scaling_governor", "cpu/policy4/scaling_governor",
+       "sys/devices/system/cpu/cpufreq/policy4/scaling_governor"},
+      {"/sys/devices/system/cpu/intel_pstate/no_turbo", "cpu/intel_pstate/no_turbo",
+       "sys/devices/system/cpu/intel_pstate/no_turbo"},
+      {"/dev/cpu_dma_latency", "pm_qos/cpu_dma_latency", "dev/cpu_dma_latency"},
+      {"cgroup/vllm@a.service/cpu.weight", "cgroup/vllm@a.service/cpu.weight",
+       "systemd/vllm@a.service/CPUWeight"},
+      {"cgroup/system.slice/io.latency/vda", "cgroup/system.slice/io.latency/vda",
+       "systemd/system.slice/IODeviceLatencyTargetUSec/vda"},
+      {"lru_gen/min_ttl_ms", "lru_gen/min_ttl_ms", "sys/kernel/mm/lru_gen/min_ttl_ms"},
+      {"/sys/kernel/debug/fault_around_bytes", "debugfs/fault_around_bytes",
+       "sys/kernel/debug/fault_around_bytes"},
+      {"sunrpc.tcp_slot_table_entries", "sunrpc.tcp_slot_table_entries",
+       "proc/sys/sunrpc/tcp_slot_table_entries"},
       {"transparent_hugepage/enabled", "thp/enabled", "sys/kernel/mm/transparent_hugepage/enabled"},
   }));
   INFO(alias);
@@ -78,6 +104,25 @@ TEST_CASE("a name outside the catalogue is no knob") {
                                  "bdi/:/read_ahead_kb",
                                  "thp/",
                                  "thp/../ksm/run",
+                                 "sysctl/vm.swappiness",
+                                 "bdi/btrfs-x/read_ahead_kb",
+                                 "bdi/btrfs-/read_ahead_kb",
+                                 "fuse/../max_background",
+                                 "fuse/44/abort",
+                                 "cpu/policy0/../policy0/scaling_governor",
+                                 "cpu/policy/scaling_governor",
+                                 "cpu/policy0/intel_pstate/no_turbo",
+                                 "cpu/cpu9/cpufreq/scaling_governor",
+                                 "dev/sda",
+                                 "pm_qos/",
+                                 "cgroup/x/cpu.weight",
+                                 "cgroup/../x.service/cpu.weight",
+                                 "cgroup/x.service/cpu.weight/vda",
+                                 "cgroup/x.service/io.latency",
+                                 "cgroup/x.service/io.latency/../vda",
+                                 "cgroup/x.service/cpu.max",
+                                 "lru_gen/enabled",
+                                 "debugfs/../fault_around_bytes",
                                  "../proc/sys/vm/swappiness",
                                  "/proc/sys/../sys/vm/swappiness"}) {
     INFO(name);
@@ -96,7 +141,10 @@ TEST_CASE("the catalogue has each kind once and knows what a kind moves") {
     CHECK(seen.emplace(kind.family, kind.name).second);
     CHECK(find_kind(kind.family, kind.name) == &kind);
     CHECK_FALSE(kind.source.empty());
-    CHECK_FALSE((kind.freezes_queue && kind.per_load));
+    CHECK_FALSE((kind.freezes_queue && kind.use == Use::per_load));
+    CHECK((kind.target == Target::unit || kind.target == Target::unit_disk) ==
+          !kind.property.empty());
+    CHECK(find_advice(kind.name) == nullptr);
     for (const std::string_view moved : kind.moves) {
       CHECK((find_kind(kind.family, moved) != nullptr ||
              find_kind(Family::sysctl, moved) != nullptr));
@@ -108,6 +156,23 @@ TEST_CASE("the catalogue has each kind once and knows what a kind moves") {
     }
   }
   CHECK(find_kind(Family::block, "vm.swappiness") == nullptr);
+}
+
+TEST_CASE("a knob's name is made of its kind and its place") {
+  const KernelTree tree = machine_tree();
+  const KernelFs kernel = tree.open();
+  for (const KnobInfo& kind : catalogue()) {
+    const bool of_cpu = kind.target == Target::cpu_policy;
+    const bool of_fuse = kind.target == Target::fuse_connection;
+    const bool of_bdi = kind.target == Target::bdi;
+    const std::string device = of_cpu ? "policy0" : of_fuse ? "44" : of_bdi ? "0:44" : "vda";
+    const std::string name = knob_name(kind, {device, "a.slice"});
+    INFO(name);
+    const auto knob = resolve_knob(kernel, name);
+    REQUIRE(knob);
+    CHECK(knob.value().name == name);
+    CHECK(knob.value().kind == &kind);
+  }
 }
 
 TEST_CASE("the catalogue's files exist in a real kernel") {

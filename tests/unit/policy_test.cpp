@@ -10,14 +10,24 @@ namespace {
 
 constexpr uint64_t s = 1'000'000'000;
 
-const Store vda{"254:0", "block/vda/queue/read_ahead_kb", {"vda"}};
-const Store vdb{"254:16", "block/vdb/queue/read_ahead_kb", {"vdb"}};
-const Store fuse{"0:44", "bdi/0:44/read_ahead_kb", {}};
+const Store vda{"254:0", "block/vda/queue/read_ahead_kb", {"vda"}, {}, ""};
+const Store vdb{"254:16", "block/vdb/queue/read_ahead_kb", {"vdb"}, {}, ""};
+const Store fuse{"0:44", "bdi/0:44/read_ahead_kb", {}, {}, "fuse.store"};
+
+Machine machine_of(std::vector<Store> stores) {
+  Machine machine;
+  machine.stores = std::move(stores);
+  return machine;
+}
 
 ProfileEntry entry(Family family, const char* name, const char* value) {
   const KnobInfo* kind = find_kind(family, name);
   REQUIRE(kind != nullptr);
-  return {kind, Exactly{value}, "test.yaml:1:1"};
+  ProfileEntry entry;
+  entry.kind = kind;
+  entry.value = Exactly{value};
+  entry.origin = "test.yaml:1:1";
+  return entry;
 }
 
 Profiles two_profiles() {
@@ -29,12 +39,14 @@ Profiles two_profiles() {
        entry(Family::sysctl, "vm.vfs_cache_pressure", "50"),
        entry(Family::block, "queue/read_ahead_kb", "4096"),
        entry(Family::block, "queue/scheduler", "none"),
-       entry(Family::bdi, "read_ahead_kb", "16384"), entry(Family::thp, "enabled", "always")}};
+       entry(Family::bdi, "read_ahead_kb", "16384"), entry(Family::thp, "enabled", "always")},
+      {}};
   profiles["latency"] = {"latency",
                          "",
                          {entry(Family::sysctl, "vm.swappiness", "10"),
                           entry(Family::sysctl, "vm.vfs_cache_pressure", "100"),
-                          entry(Family::block, "queue/rq_affinity", "1")}};
+                          entry(Family::block, "queue/rq_affinity", "1")},
+                         {}};
   return profiles;
 }
 
@@ -66,7 +78,7 @@ constexpr const char* pressure = "vm.vfs_cache_pressure";
 TEST_CASE("a load changes its own stores and what may change per load, nothing else") {
   Policy policy = automatic();
   policy.add(lease(LeaseKind::load, "throughput", {vda}));
-  CHECK(names(policy.decide(100 * s, {vda, vdb, fuse}).desired) ==
+  CHECK(names(policy.decide(100 * s, machine_of({vda, vdb, fuse})).desired) ==
         std::vector<std::string>{"block/vda/queue/read_ahead_kb", "vm.swappiness",
                                  "vm.vfs_cache_pressure"});
   CHECK(policy.state() == Policy::State::loading);
@@ -75,18 +87,18 @@ TEST_CASE("a load changes its own stores and what may change per load, nothing e
 TEST_CASE("a store without disks has its bdi's knobs") {
   Policy policy = automatic();
   const auto id = policy.add(lease(LeaseKind::load, "throughput", {fuse}));
-  CHECK(text_of(policy.decide(100 * s, {}), "bdi/0:44/read_ahead_kb") == "16384");
+  CHECK(text_of(policy.decide(100 * s, machine_of({})), "bdi/0:44/read_ahead_kb") == "16384");
   policy.extend(id, vda);
   policy.extend(id, vda);
-  CHECK(text_of(policy.decide(100 * s, {}), "block/vda/queue/read_ahead_kb") == "4096");
+  CHECK(text_of(policy.decide(100 * s, machine_of({})), "block/vda/queue/read_ahead_kb") == "4096");
   CHECK(policy.lease(id)->stores.size() == 2);
 }
 
 TEST_CASE("under device mapper the read-ahead is the file system's, other knobs are the leaves'") {
-  const Store mapped{"252:0", "block/dm-0/queue/read_ahead_kb", {"vda", "vdb"}};
+  const Store mapped{"252:0", "block/dm-0/queue/read_ahead_kb", {"vda", "vdb"}, {"dm-0"}, "ext4"};
   Policy policy = automatic();
   policy.add(lease(LeaseKind::hold, "throughput", {mapped}));
-  const auto desired = policy.decide(100 * s, {}).desired;
+  const auto desired = policy.decide(100 * s, machine_of({})).desired;
   CHECK(desired.contains("block/dm-0/queue/read_ahead_kb"));
   CHECK_FALSE(desired.contains("block/vda/queue/read_ahead_kb"));
   CHECK(desired.contains("block/vda/queue/scheduler"));
@@ -96,13 +108,13 @@ TEST_CASE("under device mapper the read-ahead is the file system's, other knobs 
 TEST_CASE("an unknown store asks for nothing") {
   Policy policy = automatic();
   policy.add(lease(LeaseKind::suspect, "throughput", {Store{}}));
-  CHECK(policy.decide(100 * s, {}).desired.empty());
+  CHECK(policy.decide(100 * s, machine_of({})).desired.empty());
 }
 
 TEST_CASE("a suspect gets its store's read-ahead alone") {
   Policy policy = automatic();
   policy.add(lease(LeaseKind::suspect, "throughput", {vda}));
-  CHECK(names(policy.decide(100 * s, {vda}).desired) ==
+  CHECK(names(policy.decide(100 * s, machine_of({vda})).desired) ==
         std::vector<std::string>{"block/vda/queue/read_ahead_kb"});
   CHECK(policy.state() == Policy::State::idle);
 }
@@ -112,7 +124,7 @@ TEST_CASE("a hold changes everything in its profile on the whole machine") {
   Lease hold = lease(LeaseKind::hold, "throughput", {});
   hold.whole_machine = true;
   policy.add(hold);
-  CHECK(names(policy.decide(100 * s, {vda, fuse}).desired) ==
+  CHECK(names(policy.decide(100 * s, machine_of({vda, fuse})).desired) ==
         std::vector<std::string>{"bdi/0:44/read_ahead_kb", "block/vda/queue/read_ahead_kb",
                                  "block/vda/queue/scheduler", "thp/enabled", "vm.swappiness",
                                  "vm.vfs_cache_pressure"});
@@ -122,19 +134,19 @@ TEST_CASE("the highest priority wins a knob, the newest among equals; the loser 
   Policy policy = automatic();
   policy.add(lease(LeaseKind::hold, "throughput", {}));
   policy.add(lease(LeaseKind::server, "latency", {}));
-  auto decision = policy.decide(100 * s, {});
+  auto decision = policy.decide(100 * s, machine_of({}));
   CHECK(text_of(decision, pressure) == "50");
   CHECK(decision.desired.at(pressure).why == "test; overrules server (latency: 100)");
   policy.add(lease(LeaseKind::hold, "latency", {}));
-  CHECK(text_of(policy.decide(101 * s, {}), pressure) == "100");
+  CHECK(text_of(policy.decide(101 * s, machine_of({})), pressure) == "100");
 }
 
 TEST_CASE("machine-wide knobs do not change for a load while anything serves") {
   Policy policy = automatic();
   policy.add(lease(LeaseKind::server, "latency", {}));
-  policy.decide(100 * s, {});
+  policy.decide(100 * s, machine_of({}));
   policy.add(lease(LeaseKind::load, "throughput", {vda}));
-  const auto decision = policy.decide(1000 * s, {});
+  const auto decision = policy.decide(1000 * s, machine_of({}));
   CHECK(text_of(decision, pressure) == "100");
   CHECK(text_of(decision, "block/vda/queue/read_ahead_kb") == "4096");
   CHECK(policy.state() == Policy::State::loading);
@@ -143,19 +155,19 @@ TEST_CASE("machine-wide knobs do not change for a load while anything serves") {
 TEST_CASE("machine-wide knobs keep their value for the dwell, device knobs do not") {
   Policy policy = automatic({60000, 30});
   const auto load = policy.add(lease(LeaseKind::load, "throughput", {vda}));
-  policy.decide(100 * s, {});
+  policy.decide(100 * s, machine_of({}));
   policy.remove(load);
   const auto server = policy.add(lease(LeaseKind::server, "latency", {}));
-  auto decision = policy.decide(110 * s, {});
+  auto decision = policy.decide(110 * s, machine_of({}));
   CHECK(text_of(decision, pressure) == "50");
   CHECK_FALSE(decision.desired.contains("block/vda/queue/read_ahead_kb"));
   CHECK(decision.next_ns == 160 * s);
-  decision = policy.decide(160 * s, {});
+  decision = policy.decide(160 * s, machine_of({}));
   CHECK(text_of(decision, pressure) == "100");
   CHECK_FALSE(decision.next_ns);
   policy.remove(server);
-  CHECK(text_of(policy.decide(161 * s, {}), pressure) == "100");
-  CHECK(policy.decide(220 * s, {}).desired.empty());
+  CHECK(text_of(policy.decide(161 * s, machine_of({})), pressure) == "100");
+  CHECK(policy.decide(220 * s, machine_of({})).desired.empty());
 }
 
 TEST_CASE("an hour of swapping models writes no machine-wide knob more than the budget says") {
@@ -166,7 +178,8 @@ TEST_CASE("an hour of swapping models writes no machine-wide knob more than the 
     const auto load = policy.add(lease(LeaseKind::load, "throughput", {vda}));
     for (const uint64_t second : {0, 20}) {
       if (second == 20) policy.remove(load);
-      const std::string now = text_of(policy.decide((minute * 60 + second) * s, {}), pressure);
+      const std::string now =
+          text_of(policy.decide((minute * 60 + second) * s, machine_of({})), pressure);
       changes += now != before;
       before = now;
     }
@@ -177,22 +190,22 @@ TEST_CASE("an hour of swapping models writes no machine-wide knob more than the 
 TEST_CASE("what a person asks for waits for no dwell") {
   Policy policy = automatic();
   policy.add(lease(LeaseKind::server, "latency", {}));
-  policy.decide(100 * s, {});
+  policy.decide(100 * s, machine_of({}));
   const auto hold = policy.add(lease(LeaseKind::hold, "throughput", {}));
-  CHECK(text_of(policy.decide(101 * s, {}), pressure) == "50");
+  CHECK(text_of(policy.decide(101 * s, machine_of({})), pressure) == "50");
   policy.remove(hold);
-  CHECK(text_of(policy.decide(102 * s, {}), pressure) == "100");
+  CHECK(text_of(policy.decide(102 * s, machine_of({})), pressure) == "100");
 }
 
 TEST_CASE("modes: manual obeys people alone, paused wants nothing") {
   Policy policy = automatic();
   policy.add(lease(LeaseKind::load, "throughput", {vda}));
-  policy.decide(100 * s, {});
+  policy.decide(100 * s, machine_of({}));
   policy.set_mode(Mode::manual);
-  CHECK(policy.decide(101 * s, {}).desired.empty());
+  CHECK(policy.decide(101 * s, machine_of({})).desired.empty());
   policy.add(lease(LeaseKind::hold, "latency", {}));
-  CHECK(text_of(policy.decide(102 * s, {}), pressure) == "100");
+  CHECK(text_of(policy.decide(102 * s, machine_of({})), pressure) == "100");
   policy.set_mode(Mode::paused);
-  CHECK(policy.decide(103 * s, {}).desired.empty());
+  CHECK(policy.decide(103 * s, machine_of({})).desired.empty());
   CHECK(policy.active_profiles().empty());
 }

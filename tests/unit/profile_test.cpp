@@ -84,7 +84,8 @@ TEST_CASE("all mistakes of a profile come at once, in order, with suggestions") 
         "x.yaml:6:3: duplicate key 'vm.swappiness', first on line 5\n"
         "x.yaml:7:3: unknown knob 'queue/scheduler' in 'sysctl': it belongs to 'block'\n"
         "x.yaml:8:1: section 'bdi' takes a map of knobs\n"
-        "x.yaml:9:1: unknown key 'wat': known are summary, include, sysctl, block, bdi and thp\n");
+        "x.yaml:9:1: unknown key 'wat': known are summary, include, match, drop, rules, modules, "
+        "sysctl, block, bdi, fuse, thp, cpu, pm_qos, cgroup, lru_gen and debugfs\n");
 }
 
 TEST_CASE("a hostile name stays readable in its message") {
@@ -125,12 +126,87 @@ TEST_CASE("an included profile is overridden by its includer") {
   const Profiles profiles = read_profiles({directory.path()}, mistakes);
   CHECK(directory.print(mistakes).empty());
   CHECK(print(profiles.at("a")) ==
-        "vm.swappiness=10@a.yaml:3:3\n"
         "vm.vfs_cache_pressure=60@more.yaml:2:10\n"
+        "vm.swappiness=10@a.yaml:3:3\n"
         "kernel.numa_balancing=0@a.yaml:4:3\n");
   CHECK(print(profiles.at("base")) ==
         "vm.swappiness=1@base.yaml:1:10\n"
         "vm.vfs_cache_pressure=50@base.yaml:1:28\n");
+}
+
+TEST_CASE("drop-ins of all folders change a profile in the order of their names") {
+  OperatorDirectory vendor;
+  OperatorDirectory operators;
+  vendor.write("a.yaml", "sysctl: {vm.swappiness: 1, vm.stat_interval: 2}\nmodules: [nfs]\n");
+  std::filesystem::create_directory(vendor.file("a.yaml.d"));
+  std::filesystem::create_directory(operators.file("a.yaml.d"));
+  vendor.write("a.yaml.d/50-b.yaml", "sysctl: {vm.swappiness: 5}\n");
+  vendor.write("a.yaml.d/60-c.yaml", "sysctl: {vm.swappiness: 6}\n");
+  operators.write("a.yaml.d/60-c.yaml", "modules: [bcache]\n");  // instead of the vendor's
+  operators.write("a.yaml.d/70-d.yaml", "drop: {sysctl: [vm.stat_interval]}\n");
+  Diagnostics mistakes;
+  const Profiles profiles = read_profiles({vendor.path(), operators.path()}, mistakes);
+  CHECK(vendor.print(mistakes).empty());
+  CHECK(print(profiles.at("a")) == "vm.swappiness=5@a.yaml.d/50-b.yaml:1:10\n");
+  CHECK(profiles.at("a").modules == std::vector<std::string>{"bcache", "nfs"});
+  operators.write("a.yaml.d/80-e.yaml", "include: a\nsummary: x\n");
+  read_profiles({vendor.path(), operators.path()}, mistakes);
+  CHECK(operators.print(mistakes) ==
+        "a.yaml.d/80-e.yaml:1:1: a drop-in takes no include\n"
+        "a.yaml.d/80-e.yaml:2:1: a drop-in takes no summary\n");
+}
+
+TEST_CASE("a drop-in folder that others may write is refused") {
+  OperatorDirectory directory;
+  directory.write("a.yaml", "summary: a\n");
+  std::filesystem::create_directory(directory.file("a.yaml.d"));
+  directory.mode("a.yaml.d", 0777);
+  Diagnostics mistakes;
+  read_profiles({directory.path()}, mistakes);
+  CHECK(directory.print(mistakes) == "a.yaml.d: may be written by others than its owner\n");
+}
+
+TEST_CASE("an unconditional line replaces conditional ones before it, a later rule follows it") {
+  OperatorDirectory directory;
+  directory.write("base.yaml",
+                  "rules: [{match: {rotational: true}, sysctl: {vm.swappiness: 1}}]\n");
+  directory.write("a.yaml", "include: base\nsysctl: {vm.swappiness: 2}\n");
+  directory.write("b.yaml",
+                  "rules: [{match: {rotational: true}, sysctl: {vm.swappiness: 3}}]\n"
+                  "sysctl: {vm.swappiness: 2}\n");
+  Diagnostics mistakes;
+  const Profiles profiles = read_profiles({directory.path()}, mistakes);
+  CHECK(print(profiles.at("a")) == "vm.swappiness=2@a.yaml:2:10\n");
+  CHECK(print(profiles.at("b")) ==
+        "vm.swappiness=2@b.yaml:2:10\n"
+        "vm.swappiness=3@b.yaml:1:46\n");
+}
+
+TEST_CASE("mistakes in rules, drops, units and modules") {
+  CHECK(mistakes_in("rules: {}\n") == "x.yaml:1:1: rules takes a list of at most 64 rules\n");
+  CHECK(mistakes_in("rules: [{sysctl: {vm.swappiness: 1}}]\n") ==
+        "x.yaml:1:9: a rule is a map with a match and sections\n");
+  CHECK(mistakes_in("rules: [{match: {virtual: true}, include: a, sysctl: {vm.swapiness: 1}}]\n") ==
+        "x.yaml:1:34: unknown key 'include': known are match, drop, sysctl, block, bdi, fuse, thp, "
+        "cpu, pm_qos, cgroup, lru_gen and debugfs\n"
+        "x.yaml:1:55: unknown knob 'vm.swapiness', did you mean 'vm.swappiness'?\n");
+  CHECK(mistakes_in("drop: [vm.swappiness]\n") ==
+        "x.yaml:1:1: drop takes a map of sections with lists of knobs\n");
+  CHECK(mistakes_in("drop: {sysctl: vm.swappiness, block: [vm.swappiness], cgroup: [a]}\n") ==
+        "x.yaml:1:8: 'sysctl' takes a list of knobs\n"
+        "x.yaml:1:39: unknown knob 'vm.swappiness' in 'block': it belongs to 'sysctl'\n"
+        "x.yaml:1:55: 'cgroup' takes a map of units with lists of knobs\n");
+  CHECK(mistakes_in("cgroup: {cpu.weight: 5, ../a.service: {cpu.weight: 5}, a.slice: 5}\n") ==
+        "x.yaml:1:10: 'cpu.weight' is no name of a unit: NAME.service, NAME.slice or NAME.scope\n"
+        "x.yaml:1:25: '../a.service' is no name of a unit: NAME.service, NAME.slice or NAME.scope\n"
+        "x.yaml:1:56: unit 'a.slice' takes a map of knobs\n");
+  CHECK(mistakes_in("modules: [nfs, '../evil', 'a b']\n") ==
+        "x.yaml:1:16: '../evil' is no name of a module: 1 to 55 of letters, digits, '_', '-'\n"
+        "x.yaml:1:27: 'a b' is no name of a module: 1 to 55 of letters, digits, '_', '-'\n");
+  CHECK(
+      mistakes_in("sysctl: {vm.nr_hugepages: 5}\n") ==
+      "x.yaml:1:10: 'vm.nr_hugepages' is not switched on a running machine: reserve huge pages at "
+      "boot, before memory is fragmented: hugepages=N\n");
 }
 
 TEST_CASE("includes that lead nowhere or in circles are mistakes") {
@@ -211,7 +287,7 @@ TEST_CASE("at most 256 profiles are read") {
   CHECK(directory.print(mistakes).empty());
   second.write("one-more.yaml", "summary: q\n");
   read_profiles({directory.path(), second.path()}, mistakes);
-  CHECK(directory.print(mistakes) == "p99.yaml: more than 256 profiles\n");
+  CHECK(directory.print(mistakes) == "p99.yaml: more than 256 profiles and drop-ins\n");
   directory.write("one-more.yaml", "summary: q\n");
   mistakes.clear();
   read_profiles({directory.path()}, mistakes);
@@ -232,9 +308,9 @@ TEST_CASE("the shipped profiles are right") {
   const Profile& throughput = profiles.at("throughput");
   CHECK_FALSE(throughput.summary.empty());
   CHECK(value_of(throughput, "queue/read_ahead_kb") ==
-        ValueSpec(Bounds{Amount{4096, std::nullopt}, std::nullopt}));
+        ValueSpec(Bounds{Amount{4096, {}, {}}, std::nullopt}));
   CHECK(value_of(throughput, "vm.min_free_kbytes") ==
-        ValueSpec(Bounds{Amount{0, 0.5}, Amount{1048576, std::nullopt}}));
+        ValueSpec(Bounds{Amount{0, 0.5, {}}, Amount{1048576, {}, {}}}));
   CHECK(value_of(throughput, "queue/scheduler") ==
         ValueSpec(FirstOf{{"none", "mq-deadline", "kyber"}}));
   const Profile& latency = profiles.at("latency");

@@ -96,3 +96,67 @@ TEST_CASE("the store of this machine's root file system has a knob that exists")
   REQUIRE(alias);
   CHECK(alias.value().name == store.value().read_ahead_knob);
 }
+
+TEST_CASE("btrfs is found by the devices it is made of") {
+  const KernelTree tree{
+      file("proc/self/mountinfo",
+           "40 1 0:31 /sub /data\\040x rw,noatime shared:2 - btrfs /dev/vda1 rw,compress=zstd\n"
+           "41 1 0:44 / /mnt/models rw - fuse.gcsfuse gcsfuse rw\n"
+           "broken line\n"),
+      file("sys/devices/pci/block/vda/dev", "254:0\n"),
+      file("sys/devices/pci/block/vda/vda1/partition", "1\n"),
+      symbolic_link("sys/block/vda", "../devices/pci/block/vda"),
+      symbolic_link("sys/class/block/vda1", "../../devices/pci/block/vda/vda1"),
+      symbolic_link("sys/fs/btrfs/1234-uuid/devices/vda1",
+                    "../../../../devices/pci/block/vda/vda1"),
+      symbolic_link("sys/fs/btrfs/1234-uuid/bdi", "../../../devices/virtual/bdi/btrfs-1"),
+      directory("sys/fs/btrfs/features"),
+      file("sys/class/bdi/btrfs-1/read_ahead_kb", "4096\n"),
+      file("sys/class/bdi/0:44/read_ahead_kb", "128\n"),
+  };
+  const KernelFs kernel = tree.open();
+  const std::vector<Mount> mounts = read_mounts(kernel, "self");
+  REQUIRE(mounts.size() == 2);
+  CHECK(mounts[0].mount_point == "/data x");
+  CHECK(mounts[0].options == "rw,compress=zstd");
+  const auto store = find_store(kernel, 0, 31, mounts);
+  REQUIRE(store);
+  CHECK(store.value().bdi == "btrfs-1");
+  CHECK(store.value().read_ahead_knob == "bdi/btrfs-1/read_ahead_kb");
+  CHECK(store.value().disks == Names{"vda"});
+  CHECK(store.value().file_system == "btrfs");
+  CHECK(resolve_knob(kernel, "bdi/btrfs-1/read_ahead_kb").value().path ==
+        "sys/class/bdi/btrfs-1/read_ahead_kb");
+  CHECK(find_store(kernel, 0, 44, mounts).value().file_system == "fuse.gcsfuse");
+  CHECK_FALSE(find_store(kernel, 0, 31));
+  CHECK(list_network_bdis(kernel) == Names{"0:44", "btrfs-1"});
+  CHECK(find_store_by_name(kernel, "btrfs-1").value().file_system == "btrfs");
+  CHECK_FALSE(find_store_by_name(kernel, "btrfs-2"));
+}
+
+TEST_CASE("an overlay's store is what its lower files are on") {
+  const KernelTree tree = machine_tree();
+  const std::vector<Mount> mounts = {
+      {{254, 1}, "/", "ext4", "/dev/vda1", "rw"},
+      {{253, 0}, "/var/lib/containers", "xfs", "/dev/mapper/models", "rw"},
+      {{0, 60},
+       "/merged",
+       "overlay",
+       "overlay",
+       "rw,lowerdir=/var/lib/containers/l1:/var/lib/containers/l2,upperdir=/tmp/u,workdir=/tmp/w"},
+      {{0, 61}, "/rootfs", "overlay", "overlay", "rw,lowerdir=/opt/image,upperdir=/u"},
+      {{0, 62}, "/nested", "overlay", "overlay", "rw,lowerdir=/merged/x"},
+  };
+  const KernelFs kernel = tree.open();
+  CHECK(find_store(kernel, 0, 60, mounts).value().read_ahead_knob ==
+        "block/dm-0/queue/read_ahead_kb");
+  CHECK(find_store(kernel, 0, 60, mounts).value().file_system == "xfs");
+  CHECK(find_store(kernel, 0, 61, mounts).value().bdi == "254:0");
+  CHECK_FALSE(find_store(kernel, 0, 62, mounts));
+}
+
+TEST_CASE("stacked devices are those that are made of others") {
+  const KernelTree tree = machine_tree();
+  CHECK(list_stacked(tree.open()) == Names{"dm-0"});
+  CHECK(find_store_by_name(tree.open(), "dm-0").value().stack == Names{"dm-0"});
+}

@@ -27,6 +27,7 @@ KnobInfo bounded(std::string_view unit = "") {
 
 struct Parsed {
   std::optional<ValueSpec> spec;
+  std::string remarks;  ///< "why|source"
   std::string mistakes;
 };
 
@@ -37,7 +38,9 @@ Parsed parse(const KnobInfo& kind, const std::string& value) {
   const auto root = parse_yaml("k: " + value, mistakes);
   Parsed parsed;
   if (root && root->keys.size() == 1) {
-    parsed.spec = parse_value(kind, root->keys[0], root->items[0], mistakes);
+    auto whole = parse_value(kind, root->keys[0], root->items[0], mistakes);
+    if (whole) parsed.spec = whole->value;
+    if (whole) parsed.remarks = whole->why + "|" + whole->source;
   }
   for (const Diagnostic& mistake : found) parsed.mistakes += to_string(mistake) + "\n";
   return parsed;
@@ -58,10 +61,16 @@ std::string mistake(const KnobInfo& kind, const std::string& text) {
 }
 
 Amount number(int64_t n) {
-  return {n, std::nullopt};
+  return {n, std::nullopt, std::nullopt};
 }
 Amount percent(double p) {
-  return {0, p};
+  return {0, p, std::nullopt};
+}
+Amount per_cpu(double n) {
+  return {0, std::nullopt, n};
+}
+Share share(Amount amount) {
+  return {amount, std::nullopt, std::nullopt, Direction::any};
 }
 
 }  // namespace
@@ -95,8 +104,8 @@ TEST_CASE("a range names its unit and the bound there is") {
 
 TEST_CASE("a percentage of memory is for sizes") {
   const KnobInfo size = kind_of(ValueType::integer, "KiB");
-  CHECK(value(size, "0.5%") == ValueSpec(Share{percent(0.5)}));
-  CHECK(value(kind_of(ValueType::integer, "bytes"), "100%") == ValueSpec(Share{percent(100)}));
+  CHECK(value(size, "0.5%") == ValueSpec(share(percent(0.5))));
+  CHECK(value(kind_of(ValueType::integer, "bytes"), "100%") == ValueSpec(share(percent(100))));
   for (const char* text : {"0%", "100.1%", "-1%", "x%", "'%'", ".5%", "1.%", "1e1%", "nan%"}) {
     const std::string bare = text[0] == '\'' ? "%" : text;
     CHECK(mistake(size, text) == "f:1:4: '" + bare +
@@ -117,7 +126,7 @@ TEST_CASE("bounds are one or two amounts in order") {
         "f:1:4: 'vm.knob' has an at_least above its at_most\n");
   CHECK(mistake(size, "{at_least: 6%, at_most: 5%}") ==
         "f:1:4: 'vm.knob' has an at_least above its at_most\n");
-  CHECK(mistake(size, "{}") == "f:1:4: 'vm.knob' needs at_least, at_most or both\n");
+  CHECK(mistake(size, "{}") == "f:1:4: 'vm.knob' needs a value, at_least or at_most\n");
   CHECK(mistake(size, "{at_lest: 6, at_most: x, foo: 1}") ==
         "f:1:5: unknown key 'at_lest', did you mean 'at_least'?\n"
         "f:1:26: 'vm.knob' takes a whole number, not 'x'\n"
@@ -127,6 +136,44 @@ TEST_CASE("bounds are one or two amounts in order") {
   CHECK(mistake(bounded(), "{at_least: 201}") ==
         "f:1:15: 201 is out of range for 'vm.knob': -1 to 200\n");
   CHECK(mistake(kind_of(ValueType::choice), "{at_least: 1}") ==
+        "f:1:4: 'vm.knob' is not a number: it takes no bounds\n");
+}
+
+TEST_CASE("an amount may follow the number of CPUs") {
+  const KnobInfo knob = bounded();
+  CHECK(value(knob, "2/cpu") == ValueSpec(share(per_cpu(2))));
+  CHECK(value(knob, "{at_least: 0.5/cpu, at_most: 96}") ==
+        ValueSpec(Bounds{per_cpu(0.5), number(96)}));
+  for (const char* text : {"/cpu", "0/cpu", "-1/cpu", "65537/cpu", "x/cpu"}) {
+    CHECK(mistake(knob, text) == std::string("f:1:4: '") + text +
+                                     "' is not a number for each CPU: more than 0/cpu, at most "
+                                     "65536/cpu\n");
+  }
+  CHECK(mistake(knob, "{at_least: 2/cpu, at_most: 1/cpu}") ==
+        "f:1:4: 'vm.knob' has an at_least above its at_most\n");
+}
+
+TEST_CASE("a value may be bounded, go one way only, and be explained") {
+  const KnobInfo knob = bounded();
+  CHECK(value(knob, "{value: 2/cpu, at_least: 12, at_most: 96, only: raise}") ==
+        ValueSpec(Share{per_cpu(2), number(12), number(96), Direction::raise}));
+  CHECK(value(knob, "{value: 5, only: lower}") ==
+        ValueSpec(Share{number(5), std::nullopt, std::nullopt, Direction::lower}));
+  const Parsed explained = parse(knob, "{value: 5, why: it helps, source: a paper}");
+  CHECK(explained.spec == ValueSpec(Exactly{"5"}));
+  CHECK(explained.remarks == "it helps|a paper");
+  CHECK(value(kind_of(ValueType::choice), "{value: [none, kyber], why: fast}") ==
+        ValueSpec(FirstOf{{"none", "kyber"}}));
+  CHECK(mistake(knob, "{at_least: 5, only: raise}") ==
+        "f:1:18: 'only' goes with a value: at_least only raises by itself\n");
+  CHECK(mistake(knob, "{value: 5, only: up}") == "f:1:21: 'only' takes raise or lower\n");
+  CHECK(mistake(knob, "{value: {at_least: 1}}") ==
+        "f:1:5: 'value' takes a word, a number or a list of words\n");
+  CHECK(mistake(knob, "{value: 201}") == "f:1:12: 201 is out of range for 'vm.knob': -1 to 200\n");
+  CHECK(mistake(knob, "{why: x}") == "f:1:4: 'vm.knob' needs a value, at_least or at_most\n");
+  CHECK(mistake(knob, "{value: 1, why: \"a\\nb\"}") ==
+        "f:1:15: 'why' takes one line of at most 200 bytes\n");
+  CHECK(mistake(kind_of(ValueType::choice), "{value: none, only: raise}") ==
         "f:1:4: 'vm.knob' is not a number: it takes no bounds\n");
 }
 

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <limits>
+
+#include "libtune/knob_kinds.h"
+
+namespace tuneshift {
+
+namespace {
+
+constexpr int64_t kLargestInt = std::numeric_limits<int32_t>::max();
+constexpr int64_t kLargestReadAheadKib = 1 << 20;
+constexpr std::string_view kBlock = "Documentation/ABI/stable/sysfs-block";
+constexpr std::string_view kBcache = "Documentation/admin-guide/bcache.rst";
+
+KnobInfo number(Family family, Target target, std::string_view name, std::string_view unit,
+                int64_t minimum, int64_t maximum, std::string_view source) {
+  KnobInfo info;
+  info.family = family;
+  info.target = target;
+  info.name = name;
+  info.unit = unit;
+  info.minimum = minimum;
+  info.maximum = maximum;
+  info.source = source;
+  return info;
+}
+
+KnobInfo queue(std::string_view name, std::string_view unit, int64_t minimum, int64_t maximum) {
+  return number(Family::block, Target::disk, name, unit, minimum, maximum, kBlock);
+}
+
+KnobInfo freezing(KnobInfo info, std::vector<std::string_view> moves) {
+  info.freezes_queue = true;
+  info.use = Use::on_request;
+  info.moves = std::move(moves);
+  return info;
+}
+
+KnobInfo choice(Target target, std::string_view name, std::string_view source) {
+  KnobInfo info = number(Family::block, target, name, "", 0, 0, source);
+  info.type = ValueType::choice;
+  info.minimum = info.maximum = std::nullopt;
+  return info;
+}
+
+std::vector<KnobInfo> queue_kinds() {
+  KnobInfo read_ahead = queue("queue/read_ahead_kb", "KiB", 0, kLargestReadAheadKib);
+  read_ahead.target = Target::read_ahead;
+  KnobInfo max_sectors =
+      freezing(queue("queue/max_sectors_kb", "KiB", 4, kLargestInt), {"queue/read_ahead_kb"});
+  max_sectors.ceiling = "queue/max_hw_sectors_kb";
+  // A number puts wbt into its manual state: only -1 leads back to the kernel's default.
+  KnobInfo wbt = freezing(queue("queue/wbt_lat_usec", "µs", 0, kLargestInt), {});
+  wbt.restore = Restore::wbt_default;
+  return {
+      read_ahead,
+      freezing(choice(Target::disk, "queue/scheduler", kBlock),
+               {"queue/nr_requests", "queue/wbt_lat_usec"}),
+      freezing(queue("queue/nr_requests", "", 4, 65535), {}),
+      max_sectors,
+      queue("queue/rq_affinity", "", 0, 2),
+      queue("queue/nomerges", "", 0, 2),
+      wbt,
+      freezing(queue("queue/iostats", "", 0, 1), {"queue/read_ahead_kb"}),
+      freezing(queue("queue/add_random", "", 0, 1), {"queue/read_ahead_kb"}),
+  };
+}
+
+}  // namespace
+
+std::vector<KnobInfo> device_kinds() {
+  std::vector<KnobInfo> kinds = queue_kinds();
+  // Reads and writes above it go around the cache; shown as "4.0M".
+  KnobInfo cutoff = number(Family::block, Target::bcache, "bcache/sequential_cutoff", "bytes", 0,
+                           kLargestInt, kBcache);
+  cutoff.rounding = Rounding::human_size;
+  kinds.push_back(cutoff);
+  kinds.push_back(choice(Target::bcache, "bcache/cache_mode", kBcache));
+  kinds.push_back(number(Family::block, Target::device_mapper, "dm/migration_threshold", "sectors",
+                         0, kLargestInt, "Documentation/admin-guide/device-mapper/cache.rst"));
+  kinds.push_back(number(Family::bdi, Target::bdi, "read_ahead_kb", "KiB", 0, kLargestReadAheadKib,
+                         "Documentation/ABI/testing/sysfs-class-bdi"));
+  for (const char* name : {"max_background", "congestion_threshold"}) {
+    kinds.push_back(number(Family::fuse, Target::fuse_connection, name, "requests", 1, 65535,
+                           "Documentation/filesystems/fuse.rst"));
+  }
+  return kinds;
+}
+
+}  // namespace tuneshift

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "libtune/knob_kinds.h"
+
+namespace tuneshift {
+
+namespace {
+
+constexpr std::string_view kThp = "Documentation/admin-guide/mm/transhuge.rst";
+constexpr std::string_view kCpuFreq = "Documentation/admin-guide/pm/cpufreq.rst";
+constexpr std::string_view kPstate = "Documentation/admin-guide/pm/intel_pstate.rst";
+
+KnobInfo number(Family family, std::string_view name, std::string_view unit, int64_t minimum,
+                int64_t maximum, std::string_view source) {
+  KnobInfo info;
+  info.family = family;
+  info.name = name;
+  info.unit = unit;
+  info.minimum = minimum;
+  info.maximum = maximum;
+  info.source = source;
+  return info;
+}
+
+KnobInfo choice(Family family, std::string_view name, std::string_view source) {
+  KnobInfo info = number(family, name, "", 0, 0, source);
+  info.type = ValueType::choice;
+  info.minimum = info.maximum = std::nullopt;
+  return info;
+}
+
+KnobInfo on_request(KnobInfo info) {
+  info.use = Use::on_request;
+  return info;
+}
+
+std::vector<KnobInfo> huge_page_kinds() {
+  // Starting or stopping khugepaged computes vm.min_free_kbytes anew.
+  KnobInfo enabled = on_request(choice(Family::thp, "enabled", kThp));
+  enabled.moves = {"vm.min_free_kbytes"};
+  return {enabled, on_request(choice(Family::thp, "defrag", kThp)),
+          on_request(choice(Family::thp, "shmem_enabled", kThp)),
+          on_request(number(Family::thp, "khugepaged/defrag", "", 0, 1, kThp)),
+          on_request(number(Family::thp, "khugepaged/scan_sleep_millisecs", "ms", 0, 3600000, kThp)),
+          on_request(number(Family::thp, "khugepaged/pages_to_scan", "pages", 1, 1 << 20, kThp))};
+}
+
+std::vector<KnobInfo> cpu_kinds() {
+  // intel_pstate sets the preference anew when the governor becomes or was "performance".
+  KnobInfo governor = choice(Family::cpu, "scaling_governor", kCpuFreq);
+  governor.target = Target::cpu_policy;
+  governor.choices = "scaling_available_governors";
+  governor.moves = {"energy_performance_preference"};
+  KnobInfo preference = choice(Family::cpu, "energy_performance_preference", kPstate);
+  preference.target = Target::cpu_policy;
+  preference.choices = "energy_performance_available_preferences";
+  return {governor, preference,
+          number(Family::cpu, "intel_pstate/min_perf_pct", "percent", 0, 100, kPstate),
+          number(Family::cpu, "intel_pstate/max_perf_pct", "percent", 1, 100, kPstate),
+          number(Family::cpu, "intel_pstate/no_turbo", "", 0, 1, kPstate),
+          number(Family::cpu, "cpufreq/boost", "", 0, 1, kCpuFreq)};
+}
+
+}  // namespace
+
+std::vector<KnobInfo> machine_kinds() {
+  std::vector<KnobInfo> kinds = huge_page_kinds();
+  for (const KnobInfo& kind : cpu_kinds()) kinds.push_back(kind);
+  // PM_QOS_CPU_LATENCY_DEFAULT_VALUE of kernel/power/qos.c is 2000 s: nobody asks for anything.
+  KnobInfo latency = number(Family::pm_qos, "cpu_dma_latency", "µs", 0, 2000000000,
+                            "Documentation/power/pm_qos_interface.rst");
+  latency.restore = Restore::let_go;
+  kinds.push_back(latency);
+  kinds.push_back(number(Family::lru_gen, "min_ttl_ms", "ms", 0, 3600000,
+                         "Documentation/admin-guide/mm/multigen_lru.rst"));
+  KnobInfo fault_around =
+      number(Family::debugfs, "fault_around_bytes", "bytes", 4096, 64 << 20, "mm/memory.c");
+  fault_around.rounding = Rounding::power_of_two;
+  kinds.push_back(fault_around);
+  return kinds;
+}
+
+const std::vector<Advice>& all_advice() {
+  static const std::vector<Advice> advice = {
+      {"nconnect", "a mount option: set nconnect=8…16 in /etc/fstab and mount again",
+       "nfs(5), Azure NetApp Files documentation"},
+      {"rsize", "a mount option: set rsize=1048576 in /etc/fstab and mount again", "nfs(5)"},
+      {"wsize", "a mount option: set wsize=1048576 in /etc/fstab and mount again", "nfs(5)"},
+      {"max_read_ahead_mb", "Lustre reads ahead by itself: lctl set_param llite.*.max_read_ahead_mb",
+       "NVIDIA GPUDirect Storage guide"},
+      {"max_pages_per_rpc", "Lustre: lctl set_param osc.*.max_pages_per_rpc", "Lustre manual"},
+      {"max_rpcs_in_flight", "Lustre: lctl set_param osc.*.max_rpcs_in_flight", "Lustre manual"},
+      {"vm.nr_hugepages", "reserve huge pages at boot, before memory is fragmented: hugepages=N",
+       "Documentation/admin-guide/mm/hugetlbpage.rst"},
+      {"smp_affinity", "where interrupts go is irqbalance's business, or the driver's",
+       "Documentation/core-api/irq/irq-affinity.rst"},
+      {"queue/io_poll_delay", "has no effect since Linux 6.0",
+       "Documentation/ABI/stable/sysfs-block"},
+      {"poll_queues", "a module parameter: options nvme poll_queues=N in /etc/modprobe.d, then boot",
+       "drivers/nvme/host/pci.c"},
+      {"persistence_mode", "nvidia-persistenced(1) keeps the driver loaded",
+       "NVIDIA driver persistence"},
+  };
+  return advice;
+}
+
+}  // namespace tuneshift
