@@ -79,9 +79,8 @@ class Expansion {
   }
 
   [[nodiscard]] bool holds_for(const std::string& disk) const {
-    return std::all_of(entry_.matches.begin(), entry_.matches.end(), [&](const auto& match) {
-      return holds_for_disk(*match, machine_, disk);
-    });
+    return std::all_of(entry_.matches.begin(), entry_.matches.end(),
+                       [&](const auto& match) { return holds_for_disk(*match, machine_, disk); });
   }
 
   /// Its file system, and that it has disks where they are asked for.
@@ -102,10 +101,9 @@ class Expansion {
         entry_.matches.begin(), entry_.matches.end(),
         [](const auto& match) { return asks_for_disk(*match) || !match->file_system.empty(); });
     return !asks || std::any_of(stores_.begin(), stores_.end(), [&](const Store& store) {
-      const bool some_disk =
-          store.disks.empty() ||
-          std::any_of(store.disks.begin(), store.disks.end(),
-                      [&](const std::string& disk) { return holds_for(disk); });
+      const bool some_disk = store.disks.empty() ||
+                             std::any_of(store.disks.begin(), store.disks.end(),
+                                         [&](const std::string& disk) { return holds_for(disk); });
       return holds_for(store) && some_disk;
     });
   }

@@ -37,11 +37,13 @@ std::vector<KnobInfo> huge_page_kinds() {
   // Starting or stopping khugepaged computes vm.min_free_kbytes anew.
   KnobInfo enabled = on_request(choice(Family::thp, "enabled", kThp));
   enabled.moves = {"vm.min_free_kbytes"};
-  return {enabled, on_request(choice(Family::thp, "defrag", kThp)),
-          on_request(choice(Family::thp, "shmem_enabled", kThp)),
-          on_request(number(Family::thp, "khugepaged/defrag", "", 0, 1, kThp)),
-          on_request(number(Family::thp, "khugepaged/scan_sleep_millisecs", "ms", 0, 3600000, kThp)),
-          on_request(number(Family::thp, "khugepaged/pages_to_scan", "pages", 1, 1 << 20, kThp))};
+  return {
+      enabled,
+      on_request(choice(Family::thp, "defrag", kThp)),
+      on_request(choice(Family::thp, "shmem_enabled", kThp)),
+      on_request(number(Family::thp, "khugepaged/defrag", "", 0, 1, kThp)),
+      on_request(number(Family::thp, "khugepaged/scan_sleep_millisecs", "ms", 0, 3600000, kThp)),
+      on_request(number(Family::thp, "khugepaged/pages_to_scan", "pages", 1, 1 << 20, kThp))};
 }
 
 std::vector<KnobInfo> cpu_kinds() {
@@ -53,7 +55,8 @@ std::vector<KnobInfo> cpu_kinds() {
   KnobInfo preference = choice(Family::cpu, "energy_performance_preference", kPstate);
   preference.target = Target::cpu_policy;
   preference.choices = "energy_performance_available_preferences";
-  return {governor, preference,
+  return {governor,
+          preference,
           number(Family::cpu, "intel_pstate/min_perf_pct", "percent", 0, 100, kPstate),
           number(Family::cpu, "intel_pstate/max_perf_pct", "percent", 1, 100, kPstate),
           number(Family::cpu, "intel_pstate/no_turbo", "", 0, 1, kPstate),
@@ -85,7 +88,8 @@ const std::vector<Advice>& all_advice() {
        "nfs(5), Azure NetApp Files documentation"},
       {"rsize", "a mount option: set rsize=1048576 in /etc/fstab and mount again", "nfs(5)"},
       {"wsize", "a mount option: set wsize=1048576 in /etc/fstab and mount again", "nfs(5)"},
-      {"max_read_ahead_mb", "Lustre reads ahead by itself: lctl set_param llite.*.max_read_ahead_mb",
+      {"max_read_ahead_mb",
+       "Lustre reads ahead by itself: lctl set_param llite.*.max_read_ahead_mb",
        "NVIDIA GPUDirect Storage guide"},
       {"max_pages_per_rpc", "Lustre: lctl set_param osc.*.max_pages_per_rpc", "Lustre manual"},
       {"max_rpcs_in_flight", "Lustre: lctl set_param osc.*.max_rpcs_in_flight", "Lustre manual"},
@@ -95,7 +99,8 @@ const std::vector<Advice>& all_advice() {
        "Documentation/core-api/irq/irq-affinity.rst"},
       {"queue/io_poll_delay", "has no effect since Linux 6.0",
        "Documentation/ABI/stable/sysfs-block"},
-      {"poll_queues", "a module parameter: options nvme poll_queues=N in /etc/modprobe.d, then boot",
+      {"poll_queues",
+       "a module parameter: options nvme poll_queues=N in /etc/modprobe.d, then boot",
        "drivers/nvme/host/pci.c"},
       {"persistence_mode", "nvidia-persistenced(1) keeps the driver loaded",
        "NVIDIA driver persistence"},

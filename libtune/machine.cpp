@@ -55,11 +55,15 @@ std::string vendor_of(std::string_view cpuinfo) {
 /// By the firmware's names, as systemd-detect-virt(1) does.
 std::string virtualization_of(const KernelFs& kernel, std::string_view cpuinfo) {
   constexpr std::pair<std::string_view, std::string_view> kVendors[] = {
-      {"Amazon EC2", "amazon"},    {"Google", "google"}, {"Microsoft Corporation", "microsoft"},
-      {"VMware, Inc.", "vmware"}, {"Xen", "xen"},       {"QEMU", "qemu"},
+      {"Amazon EC2", "amazon"},
+      {"Google", "google"},
+      {"Microsoft Corporation", "microsoft"},
+      {"VMware, Inc.", "vmware"},
+      {"Xen", "xen"},
+      {"QEMU", "qemu"},
       {"KVM", "kvm"}};
-  const bool in_hypervisor = cpuinfo.find(" hypervisor") != std::string_view::npos ||
-                             kernel.exists("sys/hypervisor/type");
+  const bool in_hypervisor =
+      cpuinfo.find(" hypervisor") != std::string_view::npos || kernel.exists("sys/hypervisor/type");
   if (!in_hypervisor) return "none";
   for (const char* file : {"sys/class/dmi/id/sys_vendor", "sys/class/dmi/id/product_name"}) {
     const std::string text = read_trimmed(kernel, file);

@@ -29,6 +29,20 @@ bool is_of_type(const std::string& type, const std::string& wanted) {
   return wanted == "fuse" && (type.starts_with("fuse.") || type == "fuseblk");
 }
 
+void add(std::string& text, const std::string& name, const std::string& value) {
+  text += (text.empty() ? "" : ", ") + name + " " + value;
+}
+
+void add(std::string& text, const std::string& name, const Words& words) {
+  std::string any;
+  for (const std::string& word : words) any += (any.empty() ? "" : " or ") + word;
+  if (!any.empty()) add(text, name, any);
+}
+
+void add(std::string& text, const std::string& name, std::optional<bool> truth) {
+  if (truth) add(text, name, std::string(*truth ? "true" : "false"));
+}
+
 }  // namespace
 
 bool holds_for_machine(const Match& match, const Machine& machine) {
@@ -60,6 +74,25 @@ bool holds_for_file_system(const Match& match, const std::string& file_system) {
   return match.file_system.empty() ||
          std::any_of(match.file_system.begin(), match.file_system.end(),
                      [&](const std::string& wanted) { return is_of_type(file_system, wanted); });
+}
+
+std::string to_string(const Match& match) {
+  std::string text;
+  add(text, "transport", match.transport);
+  add(text, "model", match.model);
+  add(text, "driver", match.driver);
+  add(text, "rotational", match.rotational);
+  add(text, "virtual", match.is_virtual);
+  add(text, "file_system", match.file_system);
+  add(text, "cpu_vendor", match.cpu_vendor);
+  add(text, "virtualization", match.virtualization);
+  if (match.least_memory_bytes) {
+    add(text, "memory at least", std::to_string(*match.least_memory_bytes));
+  }
+  if (match.most_memory_bytes) {
+    add(text, "memory at most", std::to_string(*match.most_memory_bytes));
+  }
+  return text;
 }
 
 }  // namespace tuneshift

@@ -35,4 +35,7 @@ bool asks_for_disk(const Match& match);
 
 bool holds_for_file_system(const Match& match, const std::string& file_system);
 
+/// For people: "file_system nfs, rotational true".
+std::string to_string(const Match& match);
+
 }  // namespace tuneshift

@@ -14,9 +14,9 @@ namespace {
 constexpr size_t kMostWords = 32;
 constexpr size_t kLongestWord = 64;
 
-const std::vector<std::string_view> kKeys = {
-    "transport",  "rotational", "model",      "driver",        "virtual",
-    "file_system", "memory",     "cpu_vendor", "virtualization"};
+const std::vector<std::string_view> kKeys = {"transport", "rotational", "model",
+                                             "driver",    "virtual",    "file_system",
+                                             "memory",    "cpu_vendor", "virtualization"};
 
 class MatchParser {
  public:
@@ -118,8 +118,8 @@ class MatchParser {
         add(value.items[i],
             quoted(bound.text) + " takes a size: bytes, or a number with KiB, MiB, GiB or TiB");
       } else {
-        auto& field = bound.text == "at_least" ? match_.least_memory_bytes
-                                               : match_.most_memory_bytes;
+        auto& field =
+            bound.text == "at_least" ? match_.least_memory_bytes : match_.most_memory_bytes;
         field = static_cast<int64_t>(bytes);
       }
     }

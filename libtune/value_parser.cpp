@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "libtune/kind_text.h"
 #include "libtune/number.h"
 #include "libtune/suggest.h"
 
@@ -20,19 +21,6 @@ constexpr std::string_view kPerCpu = "/cpu";
 
 std::string name_of(const KnobInfo& kind) {
   return "'" + std::string(kind.name) + "'";
-}
-
-std::string range_of(const KnobInfo& kind) {
-  std::string range;
-  if (kind.minimum && kind.maximum) {
-    range = std::to_string(*kind.minimum) + " to " + std::to_string(*kind.maximum);
-  } else if (kind.minimum) {
-    range = "at least " + std::to_string(*kind.minimum);
-  } else if (kind.maximum) {
-    range = "at most " + std::to_string(*kind.maximum);
-  }
-  if (!kind.unit.empty()) range += " " + std::string(kind.unit);
-  return range;
 }
 
 bool is_size(const KnobInfo& kind) {
@@ -131,7 +119,7 @@ class ValueParser {
     if ((kind_.minimum && *number < *kind_.minimum) ||
         (kind_.maximum && *number > *kind_.maximum)) {
       return mistake(node, std::to_string(*number) + " is out of range for " + name_of(kind_) +
-                               ": " + range_of(kind_));
+                               ": " + range_text(kind_));
     }
     return Amount{*number, std::nullopt, std::nullopt};
   }

@@ -118,6 +118,5 @@ TEST_CASE("knobs that there are several of are asked for each") {
 TEST_CASE("btrfs has disks and a read-ahead of its own") {
   CHECK(expanded("block: {queue/read_ahead_kb: 4096, queue/nomerges: 0}\n"
                  "bdi: {read_ahead_kb: 1}\n",
-                 {btrfs}) ==
-        "bdi/btrfs-1/read_ahead_kb=4096\nblock/sda/queue/nomerges=0\n");
+                 {btrfs}) == "bdi/btrfs-1/read_ahead_kb=4096\nblock/sda/queue/nomerges=0\n");
 }
