@@ -19,6 +19,7 @@
 #include "daemon/pinned_file.h"
 #include "daemon/probes.h"
 #include "daemon/recorder.h"
+#include "daemon/sysctl_watch.h"
 #include "daemon/tuner.h"
 #include "daemon/writer.h"
 #include "libtune/journal.h"
@@ -82,8 +83,11 @@ class Daemon {
         writer_(loop_, applier),
         tuner_(loop_, kernel, writer_, recorder, settings.config, settings.profiles),
         holds_(loop_, kernel, tuner_, recorder),
-        probes_({settings.config.size_floor_bytes, options.state_directory},
-                [this](const Event& event) { on_event(event); }),
+        probes_(
+            {settings.config.size_floor_bytes, options.state_directory},
+            [this](const Event& event) { on_event(event); },
+            [this](const SysctlWrite& write) { on_sysctl_write(write); }),
+        sysctl_watch_(loop_, kernel, [this](const Writers& writers) { tuner_.look_at(writers); }),
         // An evicted helper comes back behind the loader's own reads: 25 ms later on a slow disk.
         helper_image_(helper_path(options, kernel), helper_image_bytes),
         inspector_(loop_.get(), helper_path(options, kernel), Inspector::Limits(),
@@ -129,6 +133,8 @@ class Daemon {
     if (!event.has_block_device) watch_cache_fills(true);
     tuner_.on_event(event);
   }
+
+  void on_sysctl_write(const SysctlWrite& write) { sysctl_watch_.on_write(write); }
 
   void watch_cache_fills(bool wanted) {
     if (wanted != watching_fills_) probes_.watch_cache_fills(wanted);
@@ -179,6 +185,7 @@ class Daemon {
   Tuner tuner_;
   HoldBook holds_;
   Probes probes_;
+  SysctlWatch sysctl_watch_;
   PinnedFile helper_image_;
   Inspector inspector_;
   BusService bus_;

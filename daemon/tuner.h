@@ -72,6 +72,9 @@ class Tuner {
   /// False when too many questions wait.
   bool verify(std::function<void(const std::vector<KnobStatus>&)> answer);
 
+  /// Yields the knobs that these writes changed; "" stands for any knob.
+  void look_at(const Writers& writers);
+
   /// Every store that a whole-machine lease touches.
   [[nodiscard]] std::vector<Store> machine_stores() const;
   [[nodiscard]] const Policy& policy() const { return policy_; }
@@ -141,6 +144,8 @@ class Tuner {
   std::map<ProcessId, uint64_t> servers_;       ///< → their lease
   std::map<std::string, uint64_t> noticed_ns_;  ///< lease owner → when its cause was noticed
   Desired submitted_;
+  Writers writers_;       ///< whose knobs the next look is for
+  bool looking_ = false;  ///< a look is under way: one at a time, however many writes are told
   std::map<std::string, unsigned> yields_;  ///< knob → times given up since last asked for
   uint64_t turns_ = 0;                      ///< applies handed to the writer
   uint64_t turns_done_ = 0;                 ///< quick passes of them that are done

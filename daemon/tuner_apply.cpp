@@ -299,6 +299,20 @@ bool Tuner::verify(std::function<void(const std::vector<KnobStatus>&)> answer) {
   });
 }
 
+void Tuner::look_at(const Writers& writers) {
+  if (submitted_.empty()) return;  // what is being put back is compared on its way
+  for (const auto& [knob, writer] : writers) writers_[knob] = writer;
+  if (looking_ || writers_.empty()) return;
+  looking_ = true;
+  writer_.submit([this, writers = std::exchange(writers_, {})](Applier& applier) {
+    return [this, receipt = applier.verify(writers)] {
+      looking_ = false;
+      on_receipt(receipt);
+      look_at({});
+    };
+  });
+}
+
 Status Tuner::cancel_load(uint32_t id) {
   const auto changes = detector_.cancel(id, monotonic_ns());
   if (changes.empty()) return Error{ErrorCode::not_found, "the load is over", {}, 0};

@@ -263,9 +263,15 @@ std::vector<KnobStatus> Applier::knobs() const {
   return rows;
 }
 
-Receipt Applier::verify() {
+Receipt Applier::verify(const Writers& writers) {
   Receipt receipt;
-  for (auto& [name, record] : writer_->records()) writer_->check(record, receipt);
+  for (auto& [name, record] : writer_->records()) {
+    auto writer = writers.find(name);
+    // Its twin's write zeroes a knob as well.
+    if (writer == writers.end()) writer = writers.find(std::string(record.knob.kind->excludes));
+    if (writer == writers.end()) writer = writers.find("");
+    if (writer != writers.end()) writer_->check(record, receipt, writer->second);
+  }
   return receipt;
 }
 

@@ -61,7 +61,8 @@ Change KnobWriter::change(ChangeKind kind, const KnobRecord& record, const std::
           record.owner,
           record.profile,
           went_wrong ? record.error : record.why,
-          clocks_.monotonic_ns()};
+          clocks_.monotonic_ns(),
+          {}};
 }
 
 void KnobWriter::set_state(KnobRecord& record, KnobState state) {
@@ -259,11 +260,11 @@ bool KnobWriter::twin_is_yielded(const KnobRecord& record) {
   return other != nullptr && other->state == KnobState::yielded;
 }
 
-void KnobWriter::check(KnobRecord& record, Receipt& receipt) {
+void KnobWriter::check(KnobRecord& record, Receipt& receipt, const std::string& writer) {
   if (record.state != KnobState::ours || !record.has_original) return;
   const auto current = read_normal(kernel_, record.knob);
   if (!current) return fail(record, KnobState::failed, current.error().message, receipt);
-  if (!is_expected(record, current.value())) yield(record, current.value(), receipt);
+  if (!is_expected(record, current.value())) yield(record, current.value(), receipt, writer);
 }
 
 void KnobWriter::refuse(KnobRecord& record, const Want& want, const std::string& why,
@@ -277,16 +278,19 @@ void KnobWriter::refuse(KnobRecord& record, const Want& want, const std::string&
   fail(record, KnobState::failed, why, receipt);
 }
 
-void KnobWriter::yield(KnobRecord& record, const std::string& theirs, Receipt& receipt) {
+void KnobWriter::yield(KnobRecord& record, const std::string& theirs, Receipt& receipt,
+                       const std::string& writer) {
   if (record.in_force) note(journal_.append_yielded(record.knob.name));
   const std::string shown = record.ours.empty() ? record.original : record.ours.back();
   record.error = "somebody else changed it from " + shown + " to " + theirs;
+  if (!writer.empty()) record.error += ": " + writer;
   record.ours.clear();
   record.written.clear();
   record.moved_by.clear();
   record.in_force = record.unconfirmed = record.guarded = false;
   set_state(record, KnobState::yielded);
   receipt.push_back(change(ChangeKind::yielded, record, shown, theirs));
+  receipt.back().writer = writer;
 }
 
 void KnobWriter::fail(KnobRecord& record, KnobState state, const std::string& why,

@@ -50,8 +50,8 @@ class KnobWriter {
   /// Makes it its original again, unless somebody else changed it.
   void put_back(KnobRecord& record, Receipt& receipt);
 
-  /// Only looks: yields a knob that somebody else changed.
-  void check(KnobRecord& record, Receipt& receipt);
+  /// Only looks: yields a knob that somebody else changed. `writer` is who did, if anybody.
+  void check(KnobRecord& record, Receipt& receipt, const std::string& writer = {});
 
   /// Leaves it alone for a reason that is not the kernel's.
   void refuse(KnobRecord& record, const Want& want, const std::string& why, Receipt& receipt);
@@ -73,7 +73,8 @@ class KnobWriter {
              Receipt& receipt);
   void confirm(KnobRecord& record, const std::string& shown);
   void settle(KnobRecord& record);
-  void yield(KnobRecord& record, const std::string& theirs, Receipt& receipt);
+  void yield(KnobRecord& record, const std::string& theirs, Receipt& receipt,
+             const std::string& writer = {});
   void fail(KnobRecord& record, KnobState state, const std::string& why, Receipt& receipt);
   Status write_original(const KnobRecord& record);
   /// Journals what a write to `mover` may move. An error when a line of it could not be.
