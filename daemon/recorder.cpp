@@ -43,7 +43,7 @@ void Recorder::add_change(const Change& change, uint64_t since_ns) {
               " over our " + change.from + ": left alone";
       break;
     case ChangeKind::absent:
-      text += "this machine has no such knob";
+      text += "not there: " + change.why;
       break;
   }
   Fields fields = {{"knob", change.knob},       {"from", escape(change.from)},

@@ -110,6 +110,10 @@ class Applier {
   /// of them, or at those alone that these writes may have changed; the name "" stands for any.
   Receipt verify(const Writers& writers = {{"", ""}});
 
+  /// Forgets the knobs of devices that are gone, also where others have their names by now: their
+  /// values went with them.
+  Receipt forget_gone();
+
   /// Takes a yielded knob (all when empty) back under control: what stands becomes its original.
   /// not_found when the knob is not yielded.
   Status rearm(const std::string& knob);

@@ -2,7 +2,9 @@
 #include "libtune/knob_writer.h"
 
 #include <algorithm>
+#include <cerrno>
 
+#include "libtune/device_identity.h"
 #include "libtune/knob_guard.h"
 #include "libtune/knob_text.h"
 
@@ -17,6 +19,17 @@ void note(const Status& /*appended*/) {}
 /// An answer that stays the same when asked again.
 bool is_final(const Error& error) {
   return error.code == ErrorCode::invalid_argument || error.code == ErrorCode::permission;
+}
+
+/// Whether a write says that the knob's device is on its way out. ENOENT alone says nothing: the
+/// read-back tells whether the file is gone.
+bool tells_of_removal(const Status& written, const Knob& knob) {
+  if (written || knob.kind->scope != Scope::device) return false;
+  return written.error().errno_value == ENODEV || written.error().errno_value == ENXIO;
+}
+
+bool is_removed(const Result<std::string>& shown, const Knob& knob) {
+  return !shown && knob.kind->scope == Scope::device && shown.error().code == ErrorCode::not_found;
 }
 
 }  // namespace
@@ -72,7 +85,31 @@ void KnobWriter::set_state(KnobRecord& record, KnobState state) {
   record.since_us = clocks_.realtime_us();
 }
 
+bool KnobWriter::is_gone(const KnobRecord& record) const {
+  return !record.device.empty() && record.device != device_identity(kernel_, record.knob);
+}
+
+void KnobWriter::renew(KnobRecord& record, Receipt& receipt) {
+  if (is_gone(record)) lose(record, receipt);
+  if (record.device.empty()) record.device = device_identity(kernel_, record.knob);
+}
+
+void KnobWriter::lose(KnobRecord& record, Receipt& receipt) {
+  const std::string why = "its device is gone";
+  if (record.in_force || (record.is_wanted && record.state == KnobState::ours)) {
+    record.error = why;
+    receipt.push_back(
+        change(ChangeKind::absent, record, record.ours.empty() ? "" : record.ours.back(), ""));
+  }
+  settle(record);
+  record.has_original = false;
+  record.device.clear();
+  set_state(record, KnobState::absent);
+  record.error = why;
+}
+
 void KnobWriter::take(KnobRecord& record, const Want& want, Receipt& receipt) {
+  renew(record, receipt);
   record.is_wanted = true;
   record.owner = want.owner;
   record.profile = want.profile;
@@ -81,6 +118,8 @@ void KnobWriter::take(KnobRecord& record, const Want& want, Receipt& receipt) {
   const auto current = read_normal(kernel_, record.knob);
   if (!current) {
     const bool absent = current.error().code == ErrorCode::not_found;
+    if (record.in_force && is_removed(current, record.knob)) lose(record, receipt);
+    if (absent && record.state == KnobState::absent) return;  // told already
     return fail(record, absent ? KnobState::absent : KnobState::failed, current.error().message,
                 receipt);
   }
@@ -112,12 +151,16 @@ void KnobWriter::write(KnobRecord& record, const std::string& current, const std
   const std::string& name = record.knob.name;
   Guards guards;
   Status journalled = guard_moved(record, guards, receipt);
-  if (journalled) journalled = journal_.append_intent(name, record.original, text);
+  if (journalled) journalled = journal_.append_intent(name, record.original, text, record.device);
   if (!journalled) {
     settle_guards(record, guards);
     return fail(record, KnobState::failed, journalled.error().message, receipt);
   }
   const auto again = read_normal(kernel_, record.knob);
+  if (is_removed(again, record.knob) || is_gone(record)) {
+    settle_guards(record, guards);
+    return lose(record, receipt);  // settles the intent as well
+  }
   if (!again || again.value() != current) {
     settle_guards(record, guards);
     if (again) {
@@ -130,6 +173,11 @@ void KnobWriter::write(KnobRecord& record, const std::string& current, const std
   const Status written = kernel_.write(record.knob.path, text);
   Change done = change(ChangeKind::written, record, current, text);
   const auto shown = read_normal(kernel_, record.knob);
+  if (tells_of_removal(written, record.knob) || is_removed(shown, record.knob)) {
+    record.in_force = true;  // as the intent says
+    settle_guards(record, guards);
+    return lose(record, receipt);
+  }
   if (!written && shown && shown.value() == current) {
     note(journal_.append_abort(name));
     settle_guards(record, guards);
@@ -178,15 +226,10 @@ void KnobWriter::settle(KnobRecord& record) {
 }
 
 void KnobWriter::put_back(KnobRecord& record, Receipt& receipt) {
+  renew(record, receipt);
   if (record.state == KnobState::yielded || !record.in_force) return;
   const auto current = read_normal(kernel_, record.knob);
-  if (!current && current.error().code == ErrorCode::not_found &&
-      record.knob.kind->scope == Scope::device) {
-    // The device has gone, and its values with it.
-    record.error = current.error().message;
-    receipt.push_back(change(ChangeKind::absent, record, record.written, ""));
-    return settle(record);
-  }
+  if (is_removed(current, record.knob)) return lose(record, receipt);
   if (!current) return fail(record, KnobState::failed, current.error().message, receipt);
   if (current.value() == record.original) return settle(record);
   if (twin_is_yielded(record) || !is_expected(record, current.value())) {
@@ -197,9 +240,13 @@ void KnobWriter::put_back(KnobRecord& record, Receipt& receipt) {
   (void)guard_moved(record, guards, receipt);
   // Between the two writes that this one takes it shows neither value.
   if (record.knob.kind->restore == Restore::wbt_default) {
-    note(journal_.append_guard(record.knob.name, record.original));
+    note(journal_.append_guard(record.knob.name, record.original, record.device));
   }
   const auto again = read_normal(kernel_, record.knob);
+  if (is_removed(again, record.knob) || is_gone(record)) {
+    settle_guards(record, guards);
+    return lose(record, receipt);
+  }
   if (again && again.value() != current.value()) {
     settle_guards(record, guards);
     return yield(record, again.value(), receipt);
@@ -208,6 +255,9 @@ void KnobWriter::put_back(KnobRecord& record, Receipt& receipt) {
   const Change done = change(ChangeKind::restored, record, current.value(), record.original);
   const auto shown = read_normal(kernel_, record.knob);
   settle_guards(record, guards);
+  if (tells_of_removal(status, record.knob) || is_removed(shown, record.knob)) {
+    return lose(record, receipt);
+  }
   if (!shown || shown.value() != record.original) {
     if (shown) confirm(record, shown.value());
     const KnobRecord* mover = find(record.moved_by);
@@ -261,8 +311,10 @@ bool KnobWriter::twin_is_yielded(const KnobRecord& record) {
 }
 
 void KnobWriter::check(KnobRecord& record, Receipt& receipt, const std::string& writer) {
+  if (is_gone(record)) return lose(record, receipt);
   if (record.state != KnobState::ours || !record.has_original) return;
   const auto current = read_normal(kernel_, record.knob);
+  if (is_removed(current, record.knob)) return lose(record, receipt);
   if (!current) return fail(record, KnobState::failed, current.error().message, receipt);
   if (!is_expected(record, current.value())) yield(record, current.value(), receipt, writer);
 }
