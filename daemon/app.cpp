@@ -96,7 +96,11 @@ class Daemon {
                    }),
         bus_({loop_, kernel, writer_, recorder, tuner_, holds_, probes_,
               [this] { return reload(); }}),
-        devices_(loop_, [this] { on_devices(); }),
+        devices_(loop_,
+                 [this](const std::vector<DeviceEvent>& events) {
+                   tuner_.on_devices(events);
+                   on_devices();
+                 }),
         kernel_(kernel),
         deadline_(loop_.timer([this] { loop_.quit(); })) {
     tuner_.set_senses(

@@ -60,6 +60,7 @@ Result<uint32_t> HoldBook::take(const HoldRequest& request) {
   lease.profile = request.profile;
   lease.reason = escape(request.reason);
   lease.whole_machine = request.devices.empty();
+  lease.devices = request.devices;
   for (const std::string& device : request.devices) {
     auto store = find_store_by_name(kernel_, device);
     if (!store.ok()) return invalid("no device '" + escape(device, 64) + "'");

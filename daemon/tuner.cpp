@@ -40,7 +40,8 @@ Tuner::Tuner(Loop& loop, const KernelFs& kernel, Writer& writer, Recorder& recor
       detector_timer_(loop.timer([this] { on_timer(); })),
       policy_timer_(loop.timer([this] { reconcile(); })),
       retry_timer_(loop.timer([this] { apply(submitted_); })),
-      pause_end_(loop.timer([this] { set_mode(mode_before_pause_, "the pause's end"); })) {
+      pause_end_(loop.timer([this] { set_mode(mode_before_pause_, "the pause's end"); })),
+      settled_timer_(loop.timer([this] { reconcile(); })) {
   policy_.set_mode(config.mode);
 }
 
@@ -326,16 +327,20 @@ Store Tuner::store_of(const Reader& reader) {
   return store.ok() ? store.value() : Store{};
 }
 
-std::vector<Store> Tuner::machine_stores() const {
+std::vector<Store> Tuner::find_stores(const std::vector<std::string>& names) const {
   std::vector<Store> stores;
-  for (const auto& names : {list_disks(kernel_), list_network_bdis(kernel_)}) {
-    for (const std::string& name : names) {
-      if (auto store = find_store_by_name(kernel_, name); store.ok()) {
-        stores.push_back(std::move(store).value());
-      }
+  for (const std::string& name : names) {
+    if (auto store = find_store_by_name(kernel_, name); store.ok()) {
+      stores.push_back(std::move(store).value());
     }
   }
   return stores;
+}
+
+std::vector<Store> Tuner::machine_stores() const {
+  std::vector<std::string> names = list_disks(kernel_);
+  for (std::string& bdi : list_network_bdis(kernel_)) names.push_back(std::move(bdi));
+  return find_stores(names);
 }
 
 }  // namespace tuneshift

@@ -16,6 +16,7 @@
 #include "daemon/writer.h"
 #include "libtune/config.h"
 #include "libtune/detector.h"
+#include "libtune/device_event.h"
 #include "libtune/policy.h"
 
 namespace tuneshift {
@@ -51,6 +52,9 @@ class Tuner {
 
   void on_event(const Event& event);
   void on_facts(const Reader& reader, const Result<Facts>& facts);
+
+  /// Forgets what is gone and helps what has come, where a lease covers it.
+  void on_devices(const std::vector<DeviceEvent>& events);
 
   /// A person's or a client's lease; the caller removes it.
   uint64_t add_lease(Lease lease);
@@ -106,6 +110,10 @@ class Tuner {
   void on_timer();
   void set_timers();
 
+  void forget(const DeviceEvent& removed);
+  /// machine_stores() without those that are being set up.
+  [[nodiscard]] std::vector<Store> settled_stores();
+  [[nodiscard]] std::vector<Store> find_stores(const std::vector<std::string>& names) const;
   void reconcile();
   void observe(const Desired& desired);
   void apply(const Desired& desired);
@@ -134,6 +142,7 @@ class Tuner {
   Timer policy_timer_;
   Timer retry_timer_;
   Timer pause_end_;
+  Timer settled_timer_;
   Mode mode_before_pause_ = Mode::observe;
   bool pausing_ = false;
   unsigned retries_ = 0;
@@ -143,9 +152,11 @@ class Tuner {
   std::map<uint32_t, uint64_t> load_leases_;
   std::map<ProcessId, uint64_t> servers_;       ///< → their lease
   std::map<std::string, uint64_t> noticed_ns_;  ///< lease owner → when its cause was noticed
+  std::map<std::string, uint64_t> settling_;    ///< new bdi → when its set-up is over
   Desired submitted_;
-  Writers writers_;       ///< whose knobs the next look is for
-  bool looking_ = false;  ///< a look is under way: one at a time, however many writes are told
+  bool apply_anew_ = false;  ///< also what was submitted already
+  Writers writers_;          ///< whose knobs the next look is for
+  bool looking_ = false;     ///< a look is under way: one at a time, however many writes are told
   std::map<std::string, unsigned> yields_;  ///< knob → times given up since last asked for
   uint64_t turns_ = 0;                      ///< applies handed to the writer
   uint64_t turns_done_ = 0;                 ///< quick passes of them that are done

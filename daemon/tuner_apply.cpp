@@ -22,7 +22,7 @@ std::string descriptors(unsigned count) {
 }  // namespace
 
 void Tuner::reconcile() {
-  auto decision = policy_.decide(monotonic_ns(), machine_stores());
+  auto decision = policy_.decide(monotonic_ns(), settled_stores());
   if (decision.next_ns) {
     policy_timer_.set(*decision.next_ns);
   } else {
@@ -32,7 +32,7 @@ void Tuner::reconcile() {
     observe(decision.desired);
     return;
   }
-  if (decision.desired != submitted_) {
+  if (decision.desired != submitted_ || std::exchange(apply_anew_, false)) {
     submitted_ = std::move(decision.desired);
     retries_ = 0;
     apply(submitted_);
