@@ -127,6 +127,19 @@ struct files_struct {
   struct fdtable* fdt;
 };
 
+struct user_namespace {
+  int level;
+};
+
+typedef struct {
+  __u32 val;
+} kuid_t;
+
+struct cred {
+  kuid_t euid;
+  struct user_namespace* user_ns;
+};
+
 struct task_struct {
   unsigned int flags;
   int tgid;
@@ -135,6 +148,7 @@ struct task_struct {
   __u64 start_boottime;
   char comm[16];
   struct files_struct* files;
+  const struct cred* cred;
 };
 
 struct vm_unmapped_area_info {

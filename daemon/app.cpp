@@ -19,6 +19,7 @@
 #include "daemon/pinned_file.h"
 #include "daemon/probes.h"
 #include "daemon/recorder.h"
+#include "daemon/sysctl_watch.h"
 #include "daemon/tuner.h"
 #include "daemon/writer.h"
 #include "libtune/journal.h"
@@ -82,8 +83,11 @@ class Daemon {
         writer_(loop_, applier),
         tuner_(loop_, kernel, writer_, recorder, settings.config, settings.profiles),
         holds_(loop_, kernel, tuner_, recorder),
-        probes_({settings.config.size_floor_bytes, options.state_directory},
-                [this](const Event& event) { on_event(event); }),
+        probes_(
+            {settings.config.size_floor_bytes, options.state_directory},
+            [this](const Event& event) { on_event(event); },
+            [this](const SysctlWrite& write) { on_sysctl_write(write); }),
+        sysctl_watch_(loop_, kernel, [this](const Writers& writers) { tuner_.look_at(writers); }),
         // An evicted helper comes back behind the loader's own reads: 25 ms later on a slow disk.
         helper_image_(helper_path(options, kernel), helper_image_bytes),
         inspector_(loop_.get(), helper_path(options, kernel), Inspector::Limits(),
@@ -92,7 +96,11 @@ class Daemon {
                    }),
         bus_({loop_, kernel, writer_, recorder, tuner_, holds_, probes_,
               [this] { return reload(); }}),
-        devices_(loop_, [this] { on_devices(); }),
+        devices_(loop_,
+                 [this](const std::vector<DeviceEvent>& events) {
+                   tuner_.on_devices(events);
+                   on_devices();
+                 }),
         kernel_(kernel),
         deadline_(loop_.timer([this] { loop_.quit(); })) {
     tuner_.set_senses(
@@ -130,6 +138,8 @@ class Daemon {
     tuner_.on_event(event);
   }
 
+  void on_sysctl_write(const SysctlWrite& write) { sysctl_watch_.on_write(write); }
+
   void watch_cache_fills(bool wanted) {
     if (wanted != watching_fills_) probes_.watch_cache_fills(wanted);
     watching_fills_ = wanted;
@@ -137,7 +147,6 @@ class Daemon {
 
   void on_devices() {
     watch_cache_fills(has_diskless_store(kernel_));
-    tuner_.on_devices();
     bus_.refresh_devices();
   }
 
@@ -180,6 +189,7 @@ class Daemon {
   Tuner tuner_;
   HoldBook holds_;
   Probes probes_;
+  SysctlWatch sysctl_watch_;
   PinnedFile helper_image_;
   Inspector inspector_;
   BusService bus_;

@@ -6,6 +6,7 @@
 #include <mappings.skel.h>
 #include <reads.skel.h>
 #include <shared_maps.skel.h>
+#include <sysctl_writes.skel.h>
 
 namespace tuneshift {
 
@@ -34,6 +35,9 @@ std::span<const char> mappings_image() {
 }
 std::span<const char> latency_image() {
   return image_of<latency_bpf>();
+}
+std::span<const char> sysctl_writes_image() {
+  return image_of<sysctl_writes_bpf>();
 }
 
 }  // namespace tuneshift

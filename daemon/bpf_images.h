@@ -11,5 +11,6 @@ std::span<const char> reads_image();
 std::span<const char> cache_fills_image();
 std::span<const char> mappings_image();
 std::span<const char> latency_image();
+std::span<const char> sysctl_writes_image();
 
 }  // namespace tuneshift

@@ -127,6 +127,12 @@ Result<UniqueFd> attach_bpf_program(const UniqueFd& program) {
   return UniqueFd(link);
 }
 
+Result<UniqueFd> attach_to_cgroup(const UniqueFd& program, const UniqueFd& cgroup) {
+  const int link = bpf_link_create(program.get(), cgroup.get(), BPF_CGROUP_SYSCTL, nullptr);
+  if (link < 0) return errno_error(-link, "attaching to the root cgroup");
+  return UniqueFd(link);
+}
+
 Result<std::vector<std::string>> missing_tracepoints(const std::vector<std::string>& names) {
   start_listening();
   const std::unique_ptr<btf, FreeBtf> types(btf__load_vmlinux_btf());

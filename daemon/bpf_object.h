@@ -29,6 +29,10 @@ Result<BpfObject> load_bpf_object(const char* name, std::span<const char> image,
 /// Starts a loaded BTF tracepoint program; closing the descriptor stops it.
 Result<UniqueFd> attach_bpf_program(const UniqueFd& program);
 
+/// Starts a loaded program of type cgroup/sysctl for everything in a cgroup, beside any other;
+/// closing the descriptor stops it.
+Result<UniqueFd> attach_to_cgroup(const UniqueFd& program, const UniqueFd& cgroup);
+
 /// Which of these tracepoints the running kernel lacks; an error when it has no BTF.
 Result<std::vector<std::string>> missing_tracepoints(const std::vector<std::string>& names);
 

@@ -7,7 +7,6 @@
 
 #include <array>
 #include <cerrno>
-#include <string_view>
 #include <utility>
 
 namespace tuneshift {
@@ -15,16 +14,11 @@ namespace tuneshift {
 namespace {
 
 constexpr uint32_t kernel_group = 1;  // lib/kobject_uevent.c: group 1 is the kernel's own
-
-bool concerns_us(std::string_view message) {
-  using namespace std::string_view_literals;
-  return message.find("\0SUBSYSTEM=bdi\0"sv) != std::string_view::npos ||
-         message.find("\0SUBSYSTEM=block\0"sv) != std::string_view::npos;
-}
+constexpr size_t most_at_once = 256;  // the rest comes with the next turn of the loop
 
 }  // namespace
 
-DeviceWatch::DeviceWatch(Loop& loop, std::function<void()> handler) : handler_(std::move(handler)) {
+DeviceWatch::DeviceWatch(Loop& loop, Handler handler) : handler_(std::move(handler)) {
   fd_ = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_KOBJECT_UEVENT);
   if (fd_ < 0) return;
   sockaddr_nl address{};
@@ -44,23 +38,22 @@ DeviceWatch::~DeviceWatch() {
 }
 
 void DeviceWatch::read_uevents() {
-  bool tell = false;
-  while (true) {
+  std::vector<DeviceEvent> events;
+  for (size_t count = 0; count < most_at_once; ++count) {
     std::array<char, 8192> buffer{};
     sockaddr_nl sender{};
     socklen_t length = sizeof sender;
-    const ssize_t got = recvfrom(fd_, buffer.data(), buffer.size(), 0,
+    const ssize_t got = recvfrom(fd_, buffer.data(), buffer.size(), MSG_TRUNC,
                                  reinterpret_cast<sockaddr*>(&sender), &length);
-    if (got < 0) {
-      // Some were lost: look at everything anew.
-      if (errno == ENOBUFS) tell = true;
-      if (errno == EINTR || errno == ENOBUFS) continue;
-      break;
-    }
-    const bool from_kernel = sender.nl_pid == 0;
-    if (from_kernel && concerns_us({buffer.data(), static_cast<size_t>(got)})) tell = true;
+    if (got < 0 && errno != EINTR && errno != ENOBUFS) break;
+    if (got >= 0 && sender.nl_pid != 0) continue;  // not from the kernel
+    const bool lost = got < 0 ? errno == ENOBUFS : static_cast<size_t>(got) > buffer.size();
+    if (lost) events.push_back({.action = DeviceEvent::Action::overflow, .name = {}});
+    if (lost || got < 0) continue;
+    if (auto event = parse_uevent({buffer.data(), static_cast<size_t>(got)}))
+      events.push_back(std::move(*event));
   }
-  if (tell) handler_();
+  if (!events.empty()) handler_(events);
 }
 
 }  // namespace tuneshift

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <functional>
+#include <vector>
 
 #include "daemon/loop.h"
+#include "libtune/device_event.h"
 
 namespace tuneshift {
 
@@ -11,7 +13,10 @@ namespace tuneshift {
 /// or goes: kernel uevents of the subsystems block and bdi.
 class DeviceWatch {
  public:
-  DeviceWatch(Loop& loop, std::function<void()> handler);
+  /// Gets the events that waited together, in their order.
+  using Handler = std::function<void(const std::vector<DeviceEvent>&)>;
+
+  DeviceWatch(Loop& loop, Handler handler);
   DeviceWatch(const DeviceWatch&) = delete;
   DeviceWatch& operator=(const DeviceWatch&) = delete;
   ~DeviceWatch();
@@ -22,7 +27,7 @@ class DeviceWatch {
  private:
   void read_uevents();
 
-  std::function<void()> handler_;
+  Handler handler_;
   int fd_ = -1;
   Source source_;
 };

@@ -29,7 +29,7 @@ struct Probes::Programs {
     std::vector<UniqueFd> links;  ///< empty while detached
   };
 
-  Programs(const ProbeSettings& wanted, Handler events_handler);
+  Programs(const ProbeSettings& wanted, Handler events_handler, SysctlHandler writes_handler);
 
   /// Attaches all programs of a loaded signal, or tells why not in its state.
   void attach(const std::string& name);
@@ -37,24 +37,31 @@ struct Probes::Programs {
   void set_state(const std::string& name, Tier tier, const std::string& why);
   /// Reads the known file in each way and judges what was seen; in self_test.cpp.
   void self_test();
-  [[nodiscard]] int latencies_fd() const;
+  [[nodiscard]] int latencies_fd() const { return map_fd("latency", "latencies"); }
+  /// A map of a loaded signal; -1 when there is none.
+  [[nodiscard]] int map_fd(const std::string& signal, std::string_view map) const;
   /// libbpf's callback for one record.
   static int on_record(void* context, void* data, size_t size);
+  static int on_sysctl_record(void* context, void* data, size_t size);
+  void dispatch();
 
   ProbeSettings settings;
   Handler handler;
+  SysctlHandler sysctl_handler;
   std::optional<ReaderMaps> maps;
   std::unique_ptr<ring_buffer, FreeRing> ring;
   std::map<std::string, Signal> loaded;
   std::map<std::string, SignalState> states;
   uint64_t direct_end_io = 0;      ///< address of iomap_dio_bio_end_io
   std::string direct_unknown;      ///< why there is none: direct reads are not seen
+  uint64_t lost_writes = 0;        ///< told so far
   std::optional<Event> own_event;  ///< of the self-test: the last one about this process
 
  private:
   void find_direct_end_io();
   void create_maps();
   void load_signals();
+  void watch_sysctl_writes();
   Status write_settings(const FileId& selftest_file);
   void test_reads(SelfTestFile& file);
   void test_mappings(SelfTestFile& file);

@@ -11,12 +11,14 @@
 #include "daemon/kernel_symbols.h"
 #include "daemon/latency_map.h"
 #include "daemon/probe_programs.h"
+#include "daemon/sysctl_signal.h"
 
 namespace tuneshift {
 
 namespace {
 
 const char cache_fills[] = "cache_fills";
+const char sysctl_writes[] = "sysctl_writes";
 const char cache_fills_idle[] = "loaded; attached while a file system without a disk is mounted";
 
 struct Source {
@@ -32,6 +34,7 @@ std::vector<Source> sources() {
       {cache_fills, cache_fills_image(), {"mm_filemap_add_to_page_cache"}, true},
       {"mappings", mappings_image(), {"vm_unmapped_area"}, true},
       {"latency", latency_image(), {"block_rq_issue", "block_rq_complete"}, false},
+      {sysctl_writes, sysctl_writes_image(), {}, true},
   };
 }
 
@@ -49,12 +52,16 @@ const char* to_string(Tier tier) {
   return "absent";
 }
 
-Probes::Programs::Programs(const ProbeSettings& wanted, Handler events_handler)
-    : settings(wanted), handler(std::move(events_handler)) {
+Probes::Programs::Programs(const ProbeSettings& wanted, Handler events_handler,
+                           SysctlHandler writes_handler)
+    : settings(wanted),
+      handler(std::move(events_handler)),
+      sysctl_handler(std::move(writes_handler)) {
   find_direct_end_io();
   create_maps();
   load_signals();
   for (const char* name : {"reads", "mappings", "latency"}) attach(name);
+  watch_sysctl_writes();
   // libbpf parsed the kernel's types: some megabytes that are never needed again.
   malloc_trim(0);
 }
@@ -69,6 +76,23 @@ int Probes::Programs::on_record(void* context, void* data, size_t size) {
   else
     programs->handler(event);
   return 0;
+}
+
+int Probes::Programs::on_sysctl_record(void* context, void* data, size_t size) {
+  const auto* programs = static_cast<Programs*>(context);
+  if (size < sizeof(tuneshift_sysctl_event) || !programs->sysctl_handler) return 0;
+  programs->sysctl_handler(to_sysctl_write(*static_cast<const tuneshift_sysctl_event*>(data)));
+  return 0;
+}
+
+void Probes::Programs::dispatch() {
+  if (!ring) return;
+  ring_buffer__consume(ring.get());
+  // Only a full ring loses writes, so its emptying always comes by here.
+  const uint64_t lost = read_lost_writes(map_fd(sysctl_writes, "sysctl_lost"));
+  if (lost == lost_writes) return;
+  lost_writes = lost;
+  if (sysctl_handler) sysctl_handler({});
 }
 
 void Probes::Programs::set_state(const std::string& name, Tier tier, const std::string& why) {
@@ -160,20 +184,39 @@ void Probes::Programs::attach(const std::string& name) {
   set_state(name, Tier::ok, "attached, not tested");
 }
 
+void Probes::Programs::watch_sysctl_writes() {
+  const auto found = loaded.find(sysctl_writes);
+  if (found == loaded.end()) return;
+  Result<UniqueFd> cgroup = open_root_cgroup(settings.kernel_root);
+  Result<UniqueFd> link =
+      cgroup.ok() ? attach_to_cgroup(found->second.object.programs.front(), cgroup.value())
+                  : Result<UniqueFd>(cgroup.error());
+  const int events = map_fd(sysctl_writes, "sysctl_events");
+  if (link.ok() && ring_buffer__add(ring.get(), events, on_sysctl_record, this) != 0)
+    link = errno_error(errno, "the ring buffer");
+  if (!link.ok()) {
+    set_state(sysctl_writes, Tier::absent, link.error().message);
+    return;
+  }
+  found->second.links.push_back(std::move(link).value());
+  set_state(sysctl_writes, Tier::ok, "attached to the root cgroup");
+}
+
 bool Probes::Programs::attached(const std::string& name) const {
   const auto found = loaded.find(name);
   return found != loaded.end() && !found->second.links.empty();
 }
 
-int Probes::Programs::latencies_fd() const {
-  const auto found = loaded.find("latency");
+int Probes::Programs::map_fd(const std::string& signal, std::string_view map) const {
+  const auto found = loaded.find(signal);
   if (found == loaded.end()) return -1;
-  const auto map = found->second.object.maps.find("latencies");
-  return map == found->second.object.maps.end() ? -1 : map->second.get();
+  const auto of_signal = found->second.object.maps.find(map);
+  return of_signal == found->second.object.maps.end() ? -1 : of_signal->second.get();
 }
 
-Probes::Probes(const ProbeSettings& settings, Handler handler)
-    : programs_(std::make_unique<Programs>(settings, std::move(handler))) {}
+Probes::Probes(const ProbeSettings& settings, Handler handler, SysctlHandler sysctl_handler)
+    : programs_(
+          std::make_unique<Programs>(settings, std::move(handler), std::move(sysctl_handler))) {}
 
 Probes::~Probes() = default;
 
@@ -187,7 +230,7 @@ int Probes::poll_fd() const {
 }
 
 void Probes::dispatch() {
-  if (programs_->ring) ring_buffer__consume(programs_->ring.get());
+  programs_->dispatch();
 }
 
 void Probes::watch_cache_fills(bool on) {

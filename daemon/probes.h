@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "daemon/sysctl_write.h"
 #include "libtune/event.h"
 #include "libtune/result.h"
 
@@ -38,12 +39,13 @@ struct LatencyHistogram {
 
 /// The BPF side: loads and attaches each signal by itself and turns ring-buffer records into
 /// Events. Whatever fails costs that one signal and is told in signals(); construction never fails.
-/// Signals: "reads", "cache_fills", "mappings", "latency".
+/// Signals: "reads", "cache_fills", "mappings", "latency", "sysctl_writes".
 class Probes {
  public:
   using Handler = std::function<void(const Event&)>;
+  using SysctlHandler = std::function<void(const SysctlWrite&)>;
 
-  Probes(const ProbeSettings& settings, Handler handler);
+  Probes(const ProbeSettings& settings, Handler handler, SysctlHandler sysctl_handler = {});
   Probes(const Probes&) = delete;
   Probes& operator=(const Probes&) = delete;
   ~Probes();
@@ -55,7 +57,7 @@ class Probes {
   /// Becomes readable when events wait; -1 when no ring buffer could be made.
   [[nodiscard]] int poll_fd() const;
 
-  /// Hands all waiting events to the handler.
+  /// Hands all waiting events to the handlers.
   void dispatch();
 
   /// Attaches or detaches the page-cache signal: on only while a file system without a block device

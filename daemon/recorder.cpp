@@ -39,23 +39,22 @@ void Recorder::add_change(const Change& change, uint64_t since_ns) {
       text += "not changed: " + change.why;
       break;
     case ChangeKind::yielded:
-      text += "somebody else set " + change.to + " over our " + change.from + ": left alone";
+      text += (change.writer.empty() ? "somebody else" : change.writer) + " set " + change.to +
+              " over our " + change.from + ": left alone";
       break;
     case ChangeKind::absent:
-      text += "this machine has no such knob";
+      text += "not there: " + change.why;
       break;
     case ChangeKind::put_off:
       text += change.why;
       break;
   }
-  add(to_string(change.kind), escape(text),
-      {{"knob", change.knob},
-       {"from", escape(change.from)},
-       {"to", escape(change.to)},
-       {"owner", escape(change.owner)},
-       {"profile", change.profile},
-       {"why", escape(change.why)},
-       {"after_us", after_us}});
+  Fields fields = {{"knob", change.knob},       {"from", escape(change.from)},
+                   {"to", escape(change.to)},   {"owner", escape(change.owner)},
+                   {"profile", change.profile}, {"why", escape(change.why)},
+                   {"after_us", after_us}};
+  if (!change.writer.empty()) fields.emplace_back("writer", change.writer);
+  add(to_string(change.kind), escape(text), std::move(fields));
 }
 
 void Recorder::add_would_write(const PlanRow& row, const std::string& profile) {

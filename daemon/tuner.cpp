@@ -36,12 +36,12 @@ Tuner::Tuner(Loop& loop, const KernelFs& kernel, Writer& writer, Recorder& recor
       config_(config),
       detector_(detector_settings(config)),
       policy_(policy_settings(config), std::move(profiles)),
-      machine_(read_machine(kernel)),
       processes_(loop, kernel, [this](const ProcessId& process) { on_process_gone(process); }),
       detector_timer_(loop.timer([this] { on_timer(); })),
       policy_timer_(loop.timer([this] { reconcile(); })),
       retry_timer_(loop.timer([this] { apply(submitted_); })),
-      pause_end_(loop.timer([this] { set_mode(mode_before_pause_, "the pause's end"); })) {
+      pause_end_(loop.timer([this] { set_mode(mode_before_pause_, "the pause's end"); })),
+      settled_timer_(loop.timer([this] { reconcile(); })) {
   policy_.set_mode(config.mode);
 }
 
@@ -333,15 +333,26 @@ const Store& Tuner::store_of(const Reader& reader) {
     return none;
   }
   for (const std::string& disk : store.value().disks) {
-    if (!machine_.disks.contains(disk)) machine_.disks[disk] = read_disk_facts(kernel_, disk);
+    if (!machine().disks.contains(disk)) machine_.disks[disk] = read_disk_facts(kernel_, disk);
   }
   return stores_[device] = std::move(store).value();
 }
 
-void Tuner::on_devices() {
-  stores_.clear();
-  machine_ = read_machine(kernel_);
-  reconcile();
+const Machine& Tuner::machine() {
+  if (machine_is_old_) machine_ = read_machine(kernel_);
+  machine_is_old_ = false;
+  return machine_;
+}
+
+std::vector<Store> Tuner::find_stores(const std::vector<std::string>& names) const {
+  const std::vector<Mount> mounts = read_mounts(kernel_, "self");
+  std::vector<Store> stores;
+  for (const std::string& name : names) {
+    if (auto store = find_store_by_name(kernel_, name, mounts); store.ok()) {
+      stores.push_back(std::move(store).value());
+    }
+  }
+  return stores;
 }
 
 }  // namespace tuneshift

@@ -16,6 +16,7 @@
 #include "daemon/writer.h"
 #include "libtune/config.h"
 #include "libtune/detector.h"
+#include "libtune/device_event.h"
 #include "libtune/machine.h"
 #include "libtune/policy.h"
 
@@ -53,6 +54,9 @@ class Tuner {
   void on_event(const Event& event);
   void on_facts(const Reader& reader, const Result<Facts>& facts);
 
+  /// Forgets what is gone and helps what has come, where a lease covers it.
+  void on_devices(const std::vector<DeviceEvent>& events);
+
   /// A person's or a client's lease; the caller removes it.
   uint64_t add_lease(Lease lease);
   void remove_lease(uint64_t id);
@@ -73,10 +77,11 @@ class Tuner {
   /// False when too many questions wait.
   bool verify(std::function<void(const std::vector<KnobStatus>&)> answer);
 
-  /// A device came or went: everything known of devices is read anew.
-  void on_devices();
+  /// Yields the knobs that these writes changed; "" stands for any knob.
+  void look_at(const Writers& writers);
+
   /// What a whole-machine lease touches, and what profiles ask of this machine.
-  [[nodiscard]] const Machine& machine() const { return machine_; }
+  const Machine& machine();
   [[nodiscard]] const Policy& policy() const { return policy_; }
   [[nodiscard]] const LoadBook& loads() const { return book_; }
   [[nodiscard]] size_t servers() const { return servers_.size(); }
@@ -106,6 +111,10 @@ class Tuner {
   void on_timer();
   void set_timers();
 
+  void forget(const DeviceEvent& removed);
+  /// machine() without the stores that are being set up.
+  Machine settled_machine();
+  [[nodiscard]] std::vector<Store> find_stores(const std::vector<std::string>& names) const;
   void reconcile();
   void observe(const Desired& desired);
   void apply(const Desired& desired);
@@ -126,7 +135,8 @@ class Tuner {
   Config config_;
   Detector detector_;
   Policy policy_;
-  Machine machine_;
+  Machine machine_;  ///< read when it is asked for after a device came or went
+  bool machine_is_old_ = true;
   std::map<std::pair<uint32_t, uint32_t>, Store> stores_;  ///< of readers, by their file's device
   LoadBook book_;
   ProcessWatch processes_;
@@ -136,6 +146,7 @@ class Tuner {
   Timer policy_timer_;
   Timer retry_timer_;
   Timer pause_end_;
+  Timer settled_timer_;
   Mode mode_before_pause_ = Mode::observe;
   bool pausing_ = false;
   unsigned retries_ = 0;
@@ -145,7 +156,11 @@ class Tuner {
   std::map<uint32_t, uint64_t> load_leases_;
   std::map<ProcessId, uint64_t> servers_;       ///< → their lease
   std::map<std::string, uint64_t> noticed_ns_;  ///< lease owner → when its cause was noticed
+  std::map<std::string, uint64_t> settling_;    ///< new bdi → when its set-up is over
   Desired submitted_;
+  bool apply_anew_ = false;  ///< also what was submitted already
+  Writers writers_;          ///< whose knobs the next look is for
+  bool looking_ = false;     ///< a look is under way: one at a time, however many writes are told
   std::map<std::string, unsigned> yields_;  ///< knob → times given up since last asked for
   uint64_t turns_ = 0;                      ///< applies handed to the writer
   uint64_t turns_done_ = 0;                 ///< quick passes of them that are done

@@ -22,7 +22,7 @@ std::string descriptors(unsigned count) {
 }  // namespace
 
 void Tuner::reconcile() {
-  auto decision = policy_.decide(monotonic_ns(), machine_);
+  auto decision = policy_.decide(monotonic_ns(), settled_machine());
   if (decision.next_ns) {
     policy_timer_.set(*decision.next_ns);
   } else {
@@ -32,7 +32,7 @@ void Tuner::reconcile() {
     observe(decision.desired);
     return;
   }
-  if (decision.desired != submitted_) {
+  if (decision.desired != submitted_ || std::exchange(apply_anew_, false)) {
     submitted_ = std::move(decision.desired);
     retries_ = 0;
     apply(submitted_);
@@ -296,6 +296,20 @@ bool Tuner::verify(std::function<void(const std::vector<KnobStatus>&)> answer) {
     return [this, answer, receipt = std::move(receipt), knobs = applier.knobs()] {
       on_receipt(receipt);
       answer(knobs);
+    };
+  });
+}
+
+void Tuner::look_at(const Writers& writers) {
+  if (submitted_.empty()) return;  // what is being put back is compared on its way
+  for (const auto& [knob, writer] : writers) writers_[knob] = writer;
+  if (looking_ || writers_.empty()) return;
+  looking_ = true;
+  writer_.submit([this, writers = std::exchange(writers_, {})](Applier& applier) {
+    return [this, receipt = applier.verify(writers)] {
+      looking_ = false;
+      on_receipt(receipt);
+      look_at({});
     };
   });
 }

@@ -181,6 +181,7 @@ void Applier::load_journal(Receipt& receipt) {
     }
     KnobRecord& record = writer_->record(knob.value());
     record.original = entry.original;
+    record.device = entry.device;
     record.has_original = true;
     record.ours = entry.ours;
     record.unconfirmed = entry.unconfirmed;
@@ -215,7 +216,8 @@ std::vector<PlanRow> Applier::plan(const Desired& desired) const {
     const auto knob = resolve_knob(kernel_, name);
     if (!knob) continue;
     const auto found = records.find(name);
-    const KnobRecord* record = found == records.end() ? nullptr : &found->second;
+    const bool known = found != records.end() && !writer_->is_gone(found->second);
+    const KnobRecord* record = known ? &found->second : nullptr;
     const bool has_original = record != nullptr && record->has_original;
     PlanRow row{
         name,     "",   to_string(want.value), record && record->in_force ? record->owner : "",
@@ -246,7 +248,7 @@ std::vector<PlanRow> Applier::plan(const Desired& desired) const {
     rows.push_back(std::move(row));
   }
   for (const auto& [name, record] : records) {
-    if (wants.count(name) > 0 || !record.in_force) continue;
+    if (wants.count(name) > 0 || !record.in_force || writer_->is_gone(record)) continue;
     const auto current = read_normal(kernel_, record.knob);
     const bool expected = current && KnobWriter::is_expected(record, current.value());
     rows.push_back({name, current ? current.value() : "", record.original, record.owner,
@@ -267,9 +269,27 @@ std::vector<KnobStatus> Applier::knobs() const {
   return rows;
 }
 
-Receipt Applier::verify() {
+Receipt Applier::verify(const Writers& writers) {
   Receipt receipt;
-  for (auto& [name, record] : writer_->records()) writer_->check(record, receipt);
+  for (auto& [name, record] : writer_->records()) {
+    auto writer = writers.find(name);
+    // Its twin's write zeroes a knob as well.
+    if (writer == writers.end()) writer = writers.find(std::string(record.knob.kind->excludes));
+    if (writer == writers.end()) writer = writers.find("");
+    if (writer != writers.end()) writer_->check(record, receipt, writer->second);
+  }
+  return receipt;
+}
+
+Receipt Applier::forget_gone() {
+  Receipt receipt;
+  auto& records = writer_->records();
+  for (auto record = records.begin(); record != records.end();) {
+    const bool gone = writer_->is_gone(record->second);
+    if (gone) writer_->lose(record->second, receipt);
+    record = gone ? records.erase(record) : std::next(record);
+  }
+  forget_settled();
   return receipt;
 }
 

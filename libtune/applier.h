@@ -9,6 +9,7 @@
 
 #include "libtune/catalogue.h"
 #include "libtune/desired.h"
+#include "libtune/foreign_writes.h"
 #include "libtune/journal.h"
 #include "libtune/kernel_fs.h"
 #include "libtune/result.h"
@@ -51,8 +52,9 @@ struct Change {
   std::string to;  ///< what the kernel shows now; for `yielded` the other's value
   std::string owner;
   std::string profile;
-  std::string why;       ///< the lease's reason, or the kernel's error
-  uint64_t done_ns = 0;  ///< CLOCK_MONOTONIC when the write returned
+  std::string why;          ///< the lease's reason, or the kernel's error
+  uint64_t done_ns = 0;     ///< CLOCK_MONOTONIC when the write returned
+  std::string writer = {};  ///< for `yielded`: who it was, empty when that is not known
 };
 
 /// Knobs already right are not in it.
@@ -105,8 +107,13 @@ class Applier {
   /// Knobs that are ours, yielded, failed or absent, sorted by name, with their current values.
   [[nodiscard]] std::vector<KnobStatus> knobs() const;
 
-  /// Yields the knobs that somebody else changed; what it returns was not told before.
-  Receipt verify();
+  /// Yields the knobs that somebody else changed; what it returns was not told before. Looks at all
+  /// of them, or at those alone that these writes may have changed; the name "" stands for any.
+  Receipt verify(const Writers& writers = {{"", ""}});
+
+  /// Forgets the knobs of devices that are gone, also where others have their names by now: their
+  /// values went with them.
+  Receipt forget_gone();
 
   /// Takes a yielded knob (all when empty) back under control: what stands becomes its original.
   /// not_found when the knob is not yielded.

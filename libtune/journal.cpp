@@ -160,12 +160,13 @@ JournalContents Journal::read() const {
 }
 
 Status Journal::append_intent(const std::string& knob, const std::string& original,
-                              const std::string& value) {
-  return append(encode_record({"intent", knob, original, value}));
+                              const std::string& value, const std::string& device) {
+  return append(encode_intent(knob, original, value, device));
 }
 
-Status Journal::append_guard(const std::string& knob, const std::string& original) {
-  return append(encode_record({"guard", knob, original}));
+Status Journal::append_guard(const std::string& knob, const std::string& original,
+                             const std::string& device) {
+  return append(encode_guard(knob, original, device));
 }
 
 Status Journal::append_confirm(const std::string& knob, const std::string& read_back) {

@@ -13,6 +13,7 @@ namespace tuneshift {
 struct JournalEntry {
   std::string knob;      ///< canonical name
   std::string original;  ///< text before our first write
+  std::string device;    ///< device_identity() of then; empty when machine-wide or not known
   /// Every text of ours that the kernel may show now: confirmed read-backs and the values of
   /// intents that were never confirmed.
   std::vector<std::string> ours;
@@ -46,11 +47,13 @@ class Journal {
   [[nodiscard]] JournalContents read() const;
 
   /// Records that `value` is about to be written over `current`. Returns once it is in the file.
+  /// An entry of another device of that name is over.
   Status append_intent(const std::string& knob, const std::string& original,
-                       const std::string& value);
+                       const std::string& value, const std::string& device = {});
   /// Records that a write to another knob, or one whose result cannot be known, is about to move
   /// this one: until its next record whatever it shows is held to be our doing.
-  Status append_guard(const std::string& knob, const std::string& original);
+  Status append_guard(const std::string& knob, const std::string& original,
+                      const std::string& device = {});
   /// Records what the kernel shows after the write.
   Status append_confirm(const std::string& knob, const std::string& read_back);
   /// The write failed and the knob still shows what it was before it.

@@ -88,8 +88,12 @@ class Fold {
     const std::string& kind = fields[0];
     if (fields.size() < 2) return false;
     const std::string& knob = fields[1];
-    if (kind == "intent" && fields.size() == 4) return intend(knob, fields[2], fields[3]);
-    if (kind == "guard" && fields.size() == 3) return open(knob, fields[2]).entry.guarded = true;
+    if (kind == "intent" && (fields.size() == 4 || fields.size() == 5)) {
+      return intend(open(knob, fields[2], optional(fields, 4)), fields[3]);
+    }
+    if (kind == "guard" && (fields.size() == 3 || fields.size() == 4)) {
+      return open(knob, fields[2], optional(fields, 3)).entry.guarded = true;
+    }
     const auto found = find(knob);
     if (found == folded_.end()) return kind == "restored" && fields.size() == 2;
     if (kind == "confirm" && fields.size() == 3) return confirm(*found, fields[2]);
@@ -110,25 +114,32 @@ class Fold {
  private:
   using Iterator = std::list<Folded>::iterator;
 
+  static std::string optional(const Fields& fields, size_t index) {
+    return index < fields.size() ? fields[index] : std::string();
+  }
+
   Iterator find(const std::string& knob) {
     return std::find_if(folded_.begin(), folded_.end(),
                         [&knob](const Folded& folded) { return folded.entry.knob == knob; });
   }
 
-  /// The knob's entry; a new one where there is none, or somebody else's value ended the last.
-  Folded& open(const std::string& knob, const std::string& original) {
+  /// The knob's entry; a new one where there is none, or somebody else's value or the end of its
+  /// device ended the last.
+  Folded& open(const std::string& knob, const std::string& original, const std::string& device) {
     auto found = find(knob);
     if (found == folded_.end()) found = folded_.insert(folded_.end(), Folded{});
-    if (found->entry.knob.empty() || found->entry.yielded) {
+    const JournalEntry& last = found->entry;
+    const bool other = !device.empty() && !last.device.empty() && device != last.device;
+    if (last.knob.empty() || last.yielded || other) {
       *found = Folded{};
       found->entry.knob = knob;
       found->entry.original = original;
+      found->entry.device = device;
     }
     return *found;
   }
 
-  bool intend(const std::string& knob, const std::string& original, const std::string& value) {
-    Folded& folded = open(knob, original);
+  static bool intend(Folded& folded, const std::string& value) {
     folded.unconfirmed_before = folded.entry.unconfirmed;
     folded.entry.unconfirmed = true;
     folded.entry.ours.push_back(value);
@@ -172,6 +183,20 @@ std::string encode_record(const Fields& fields) {
   return sum + payload + '\n';
 }
 
+std::string encode_intent(const std::string& knob, const std::string& original,
+                          const std::string& value, const std::string& device) {
+  Fields fields = {"intent", knob, original, value};
+  if (!device.empty()) fields.push_back(device);
+  return encode_record(fields);
+}
+
+std::string encode_guard(const std::string& knob, const std::string& original,
+                         const std::string& device) {
+  Fields fields = {"guard", knob, original};
+  if (!device.empty()) fields.push_back(device);
+  return encode_record(fields);
+}
+
 JournalContents fold_records(std::string_view text) {
   Fold fold;
   std::vector<std::string> problems;
@@ -194,13 +219,13 @@ std::string encode_entries(const std::vector<JournalEntry>& entries) {
   for (const JournalEntry& entry : entries) {
     const size_t confirmed = entry.unconfirmed && !entry.ours.empty() ? 1 : 0;
     for (size_t i = 0; i < entry.ours.size(); ++i) {
-      text += encode_record({"intent", entry.knob, entry.original, entry.ours[i]});
+      text += encode_intent(entry.knob, entry.original, entry.ours[i], entry.device);
       if (i == 0 && entry.ours.size() > confirmed) {
         text += encode_record({"confirm", entry.knob, entry.ours[i]});
       }
     }
     if (entry.guarded || entry.yielded) {
-      text += encode_record({"guard", entry.knob, entry.original});
+      text += encode_guard(entry.knob, entry.original, entry.device);
     }
     if (entry.yielded) text += encode_record({"yielded", entry.knob});
   }

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/openat2.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -114,6 +115,13 @@ Status KernelFs::write(std::string_view path, std::string_view value) {
 
 bool KernelFs::exists(std::string_view path) const {
   return Descriptor(open_below(root_fd_, path, O_PATH)).get() >= 0;
+}
+
+Result<uint64_t> KernelFs::inode(std::string_view path) const {
+  const Descriptor fd(open_below(root_fd_, path, O_PATH));
+  struct stat info = {};
+  if (fd.get() < 0 || ::fstat(fd.get(), &info) != 0) return errno_error(errno, "stat", path);
+  return info.st_ino;
 }
 
 Result<std::vector<std::string>> KernelFs::list(std::string_view path) const {

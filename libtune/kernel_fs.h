@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -41,6 +42,9 @@ class KernelFs {
 
   /// The target of a symbolic link, as stored.
   [[nodiscard]] virtual Result<std::string> read_link(std::string_view path) const;
+
+  /// The inode number of a file or directory, symbolic links followed.
+  [[nodiscard]] virtual Result<uint64_t> inode(std::string_view path) const;
 
  private:
   explicit KernelFs(int root_fd) : root_fd_(root_fd) {}

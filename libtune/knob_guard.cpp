@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "libtune/knob_guard.h"
 
+#include "libtune/device_identity.h"
 #include "libtune/knob_text.h"
 
 namespace tuneshift {
@@ -23,18 +24,21 @@ Status KnobWriter::guard_moved(const KnobRecord& mover, Guards& guards, Receipt&
   for (const std::string_view moved : moves) {
     const auto knob = resolve_knob(kernel_, moved_name(mover.knob, moved));
     if (!knob) continue;
+    const std::string device = device_identity(kernel_, knob.value());
     const auto before = read_normal(kernel_, knob.value());
     if (!before) continue;  // not on this machine: nothing to move
     const std::string& name = knob.value().name;
     KnobRecord* record = find(name);
+    if (record != nullptr && is_gone(*record)) lose(*record, receipt);
     if (record != nullptr && record->state == KnobState::ours && record->has_original &&
         !is_expected(*record, before.value())) {
       yield(*record, before.value(), receipt);
     }
     const bool ours = record != nullptr && record->in_force;
-    const Status guarded = journal_.append_guard(name, ours ? record->original : before.value());
+    const Status guarded =
+        journal_.append_guard(name, ours ? record->original : before.value(), device);
     if (!guarded) all_guarded = guarded;
-    guards.push_back({knob.value(), before.value(), moved == twin});
+    guards.push_back({knob.value(), device, before.value(), moved == twin});
   }
   return all_guarded;
 }
@@ -46,6 +50,11 @@ void KnobWriter::settle_guards(const KnobRecord& mover, const Guards& guards) {
 void KnobWriter::settle_guard(const KnobRecord& mover, const Guard& guard) {
   KnobRecord* known = find(guard.knob.name);
   const auto now = read_normal(kernel_, guard.knob);
+  if (guard.device != device_identity(kernel_, guard.knob)) {
+    // Gone with its device. Its own turn finds out, if it has one.
+    (void)journal_.append_restored(guard.knob.name);
+    return;
+  }
   if (known != nullptr && known->state == KnobState::yielded) {
     // Theirs goes back at once. Where that fails the guard stays in the journal for a restore.
     const bool stands = now && now.value() == guard.before;
@@ -62,6 +71,7 @@ void KnobWriter::settle_guard(const KnobRecord& mover, const Guard& guard) {
   if (now && now.value() == guard.before) return confirm(*known, now.value());
   KnobRecord& moved = record(guard.knob);
   if (!moved.has_original) {
+    moved.device = guard.device;
     moved.original = guard.before;
     moved.has_original = true;
     moved.owner = mover.owner;

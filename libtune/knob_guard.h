@@ -10,6 +10,7 @@ namespace tuneshift {
 /// A knob that a write to another one may move, and what it showed before that write.
 struct KnobWriter::Guard {
   Knob knob;
+  std::string device;  ///< device_identity() of then
   std::string before;
   bool excluded = false;  ///< it is 0 for as long as the other is in force: not to be put back yet
 };

@@ -2,7 +2,9 @@
 #include "libtune/knob_writer.h"
 
 #include <algorithm>
+#include <cerrno>
 
+#include "libtune/device_identity.h"
 #include "libtune/knob_guard.h"
 #include "libtune/knob_text.h"
 #include "libtune/writeback.h"
@@ -23,6 +25,17 @@ bool is_final(const Error& error) {
 /// A request beside those of others: what is shown is the strongest of all, and proves nothing.
 bool is_request(const KnobRecord& record) {
   return record.knob.kind->restore == Restore::let_go;
+}
+
+/// Whether a write says that the knob's device is on its way out. ENOENT alone says nothing: the
+/// read-back tells whether the file is gone.
+bool tells_of_removal(const Status& written, const Knob& knob) {
+  if (written || knob.kind->target == Target::machine) return false;
+  return written.error().errno_value == ENODEV || written.error().errno_value == ENXIO;
+}
+
+bool is_removed(const Result<std::string>& shown, const Knob& knob) {
+  return !shown && knob.kind->target != Target::machine && shown.error().code == ErrorCode::not_found;
 }
 
 }  // namespace
@@ -68,7 +81,8 @@ Change KnobWriter::change(ChangeKind kind, const KnobRecord& record, const std::
           record.owner,
           record.profile,
           went_wrong ? record.error : record.why,
-          clocks_.monotonic_ns()};
+          clocks_.monotonic_ns(),
+          {}};
 }
 
 void KnobWriter::set_state(KnobRecord& record, KnobState state) {
@@ -78,7 +92,31 @@ void KnobWriter::set_state(KnobRecord& record, KnobState state) {
   record.since_us = clocks_.realtime_us();
 }
 
+bool KnobWriter::is_gone(const KnobRecord& record) const {
+  return !record.device.empty() && record.device != device_identity(kernel_, record.knob);
+}
+
+void KnobWriter::renew(KnobRecord& record, Receipt& receipt) {
+  if (is_gone(record)) lose(record, receipt);
+  if (record.device.empty()) record.device = device_identity(kernel_, record.knob);
+}
+
+void KnobWriter::lose(KnobRecord& record, Receipt& receipt) {
+  const std::string why = "its device is gone";
+  if (record.in_force || (record.is_wanted && record.state == KnobState::ours)) {
+    record.error = why;
+    receipt.push_back(
+        change(ChangeKind::absent, record, record.ours.empty() ? "" : record.ours.back(), ""));
+  }
+  settle(record);
+  record.has_original = false;
+  record.device.clear();
+  set_state(record, KnobState::absent);
+  record.error = why;
+}
+
 void KnobWriter::take(KnobRecord& record, const Want& want, Receipt& receipt) {
+  renew(record, receipt);
   record.is_wanted = true;
   record.owner = want.owner;
   record.profile = want.profile;
@@ -87,6 +125,8 @@ void KnobWriter::take(KnobRecord& record, const Want& want, Receipt& receipt) {
   const auto current = read_normal(kernel_, record.knob);
   if (!current) {
     const bool absent = current.error().code == ErrorCode::not_found;
+    if (record.in_force && is_removed(current, record.knob)) lose(record, receipt);
+    if (absent && record.state == KnobState::absent) return;  // told already
     return fail(record, absent ? KnobState::absent : KnobState::failed, current.error().message,
                 receipt);
   }
@@ -123,12 +163,16 @@ void KnobWriter::write(KnobRecord& record, const std::string& current, const std
   const std::string& name = record.knob.name;
   Guards guards;
   Status journalled = guard_moved(record, guards, receipt);
-  if (journalled) journalled = journal_.append_intent(name, record.original, text);
+  if (journalled) journalled = journal_.append_intent(name, record.original, text, record.device);
   if (!journalled) {
     settle_guards(record, guards);
     return fail(record, KnobState::failed, journalled.error().message, receipt);
   }
   const auto again = read_normal(kernel_, record.knob);
+  if (is_removed(again, record.knob) || is_gone(record)) {
+    settle_guards(record, guards);
+    return lose(record, receipt);  // settles the intent as well
+  }
   if (!again || (again.value() != current && !is_request(record))) {
     settle_guards(record, guards);
     if (again) {
@@ -141,6 +185,11 @@ void KnobWriter::write(KnobRecord& record, const std::string& current, const std
   const Status written = kernel_.write(record.knob.path, text);
   Change done = change(ChangeKind::written, record, current, text);
   const auto shown = read_normal(kernel_, record.knob);
+  if (tells_of_removal(written, record.knob) || is_removed(shown, record.knob)) {
+    record.in_force = true;  // as the intent says
+    settle_guards(record, guards);
+    return lose(record, receipt);
+  }
   if (!written && shown && shown.value() == current) {
     note(journal_.append_abort(name));
     settle_guards(record, guards);
@@ -189,15 +238,10 @@ void KnobWriter::settle(KnobRecord& record) {
 }
 
 void KnobWriter::put_back(KnobRecord& record, Receipt& receipt) {
+  renew(record, receipt);
   if (record.state == KnobState::yielded || !record.in_force) return;
   const auto current = read_normal(kernel_, record.knob);
-  if (!current && current.error().code == ErrorCode::not_found &&
-      is_of_device(record.knob.kind->target)) {
-    // The device has gone, and its values with it.
-    record.error = current.error().message;
-    receipt.push_back(change(ChangeKind::absent, record, record.written, ""));
-    return settle(record);
-  }
+  if (is_removed(current, record.knob)) return lose(record, receipt);
   if (!current) return fail(record, KnobState::failed, current.error().message, receipt);
   if (current.value() == record.original && !is_request(record)) return settle(record);
   if (twin_is_yielded(record) || !is_expected(record, current.value())) {
@@ -208,9 +252,13 @@ void KnobWriter::put_back(KnobRecord& record, Receipt& receipt) {
   (void)guard_moved(record, guards, receipt);
   // Between the two writes that this one takes it shows neither value.
   if (record.knob.kind->restore == Restore::wbt_default) {
-    note(journal_.append_guard(record.knob.name, record.original));
+    note(journal_.append_guard(record.knob.name, record.original, record.device));
   }
   const auto again = read_normal(kernel_, record.knob);
+  if (is_removed(again, record.knob) || is_gone(record)) {
+    settle_guards(record, guards);
+    return lose(record, receipt);
+  }
   if (again && again.value() != current.value() && !is_request(record)) {
     settle_guards(record, guards);
     return yield(record, again.value(), receipt);
@@ -219,6 +267,9 @@ void KnobWriter::put_back(KnobRecord& record, Receipt& receipt) {
   const Change done = change(ChangeKind::restored, record, current.value(), record.original);
   const auto shown = read_normal(kernel_, record.knob);
   settle_guards(record, guards);
+  if (tells_of_removal(status, record.knob) || is_removed(shown, record.knob)) {
+    return lose(record, receipt);
+  }
   const bool let_go = is_request(record) && status;
   if (!let_go && (!shown || shown.value() != record.original)) {
     if (shown) confirm(record, shown.value());
@@ -273,11 +324,13 @@ bool KnobWriter::twin_is_yielded(const KnobRecord& record) {
   return other != nullptr && other->state == KnobState::yielded;
 }
 
-void KnobWriter::check(KnobRecord& record, Receipt& receipt) {
+void KnobWriter::check(KnobRecord& record, Receipt& receipt, const std::string& writer) {
+  if (is_gone(record)) return lose(record, receipt);
   if (record.state != KnobState::ours || !record.has_original) return;
   const auto current = read_normal(kernel_, record.knob);
+  if (is_removed(current, record.knob)) return lose(record, receipt);
   if (!current) return fail(record, KnobState::failed, current.error().message, receipt);
-  if (!is_expected(record, current.value())) yield(record, current.value(), receipt);
+  if (!is_expected(record, current.value())) yield(record, current.value(), receipt, writer);
 }
 
 void KnobWriter::refuse(KnobRecord& record, const Want& want, const std::string& why,
@@ -291,16 +344,19 @@ void KnobWriter::refuse(KnobRecord& record, const Want& want, const std::string&
   fail(record, KnobState::failed, why, receipt);
 }
 
-void KnobWriter::yield(KnobRecord& record, const std::string& theirs, Receipt& receipt) {
+void KnobWriter::yield(KnobRecord& record, const std::string& theirs, Receipt& receipt,
+                       const std::string& writer) {
   if (record.in_force) note(journal_.append_yielded(record.knob.name));
   const std::string shown = record.ours.empty() ? record.original : record.ours.back();
   record.error = "somebody else changed it from " + shown + " to " + theirs;
+  if (!writer.empty()) record.error += ": " + writer;
   record.ours.clear();
   record.written.clear();
   record.moved_by.clear();
   record.in_force = record.unconfirmed = record.guarded = false;
   set_state(record, KnobState::yielded);
   receipt.push_back(change(ChangeKind::yielded, record, shown, theirs));
+  receipt.back().writer = writer;
 }
 
 void KnobWriter::fail(KnobRecord& record, KnobState state, const std::string& why,

@@ -13,6 +13,7 @@ namespace tuneshift {
 /// What is known of one knob that is wanted, or was and is not settled. All texts are normal ones.
 struct KnobRecord {
   Knob knob;
+  std::string device;             ///< device_identity() of the device that all this is about
   std::string original;           ///< the baseline; meaningless without `has_original`
   std::vector<std::string> ours;  ///< what the kernel may show because of us, while `in_force`
   std::string wanted;             ///< the text that is asked for
@@ -50,11 +51,17 @@ class KnobWriter {
   /// Makes it its original again, unless somebody else changed it.
   void put_back(KnobRecord& record, Receipt& receipt);
 
-  /// Only looks: yields a knob that somebody else changed.
-  void check(KnobRecord& record, Receipt& receipt);
+  /// Only looks: yields a knob that somebody else changed. `writer` is who did, if anybody.
+  void check(KnobRecord& record, Receipt& receipt, const std::string& writer = {});
 
   /// Leaves it alone for a reason that is not the kernel's.
   void refuse(KnobRecord& record, const Want& want, const std::string& why, Receipt& receipt);
+
+  /// Whether the record is about a device that is no more, or another has its name by now.
+  [[nodiscard]] bool is_gone(const KnobRecord& record) const;
+
+  /// Forgets all about a knob whose device is gone: its value went with it.
+  void lose(KnobRecord& record, Receipt& receipt);
 
   /// Names of the knobs that writes moved since the last call.
   std::vector<std::string> take_moved();
@@ -73,7 +80,10 @@ class KnobWriter {
              Receipt& receipt);
   void confirm(KnobRecord& record, const std::string& shown);
   void settle(KnobRecord& record);
-  void yield(KnobRecord& record, const std::string& theirs, Receipt& receipt);
+  /// Makes the record one of the device that has the knob's name now.
+  void renew(KnobRecord& record, Receipt& receipt);
+  void yield(KnobRecord& record, const std::string& theirs, Receipt& receipt,
+             const std::string& writer = {});
   void fail(KnobRecord& record, KnobState state, const std::string& why, Receipt& receipt);
   Status write_original(const KnobRecord& record);
   /// Journals what a write to `mover` may move. An error when a line of it could not be.

@@ -30,6 +30,8 @@ struct Lease {
   std::string reason;
   bool whole_machine = false;  ///< every disk and network file system instead of `stores`
   std::vector<Store> stores;
+  /// Names that a person gave: `stores` follows what they stand for as devices come and go.
+  std::vector<std::string> devices = {};
 };
 
 }  // namespace tuneshift

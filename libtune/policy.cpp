@@ -71,6 +71,21 @@ void Policy::extend(uint64_t id, const Store& store) {
   if (!known) stores.push_back(store);
 }
 
+void Policy::drop_store(const std::string& bdi) {
+  const bool reused = bdi.starts_with("0:");
+  for (auto& [id, lease] : leases_) {
+    std::erase_if(lease.stores, [&](const Store& store) { return store.bdi == bdi; });
+    if (reused) std::erase(lease.devices, bdi);
+  }
+}
+
+void Policy::look_up(
+    const std::function<std::vector<Store>(const std::vector<std::string>&)>& find) {
+  for (auto& [id, lease] : leases_) {
+    if (!lease.devices.empty()) lease.stores = find(lease.devices);
+  }
+}
+
 void Policy::replace(PolicySettings settings, Profiles profiles) {
   settings_ = settings;
   profiles_ = std::move(profiles);

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -40,6 +41,12 @@ class Policy {
   bool remove(uint64_t id);
   /// Adds a store to a lease's scope, once.
   void extend(uint64_t id, const Store& store);
+
+  /// Takes the store of a bdi that is gone out of every lease. The number of a mount without a disk
+  /// ("0:44") names nothing afterwards, also where a person gave it.
+  void drop_store(const std::string& bdi);
+  /// Gives each lease that names devices the stores they stand for now.
+  void look_up(const std::function<std::vector<Store>(const std::vector<std::string>&)>& find);
 
   void set_mode(Mode mode) { mode_ = mode; }
   void replace(PolicySettings settings, Profiles profiles);

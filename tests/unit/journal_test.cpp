@@ -9,6 +9,7 @@
 #include <csignal>
 #include <optional>
 
+#include "libtune/journal_record.h"
 #include "tests/catch.h"
 #include "tests/unit/kernel_tree.h"
 
@@ -271,4 +272,33 @@ TEST_CASE("a journal that grows is rewritten with all it proves, and stays locke
     CHECK(after.entries[i].yielded == before.entries[i].yielded);
   }
   CHECK(Journal::open(run.root(), 0).error().code == ErrorCode::busy);
+}
+
+TEST_CASE("the journal keeps which device a value was for") {
+  const KernelTree directory{};
+  const std::string knob = "bdi/0:44/read_ahead_kb";
+  Journal journal = Journal::open(directory.root(), 0).value();
+  REQUIRE(journal.append_intent(knob, "128", "4096", "9001"));
+  REQUIRE(journal.append_confirm(knob, "4096"));
+  REQUIRE(journal.append_intent(knob, "128", "8192", "9001"));
+  REQUIRE(journal.append_guard("block/vda/queue/nr_requests", "64", "77"));
+  auto entries = journal.read().entries;
+  REQUIRE(entries.size() == 2);
+  CHECK(entries[0].device == "9001");
+  CHECK(entries[0].ours == std::vector<std::string>{"4096", "8192"});
+  CHECK(entries[1].device == "77");
+  CHECK(fold_records(encode_entries(entries)).entries[0].device == "9001");
+  CHECK(fold_records(encode_entries(entries)).entries[1].device == "77");
+
+  // The next device of that name: nothing of the last one's is to be put back.
+  REQUIRE(journal.append_intent(knob, "300", "4096", "9002"));
+  entries = journal.read().entries;
+  REQUIRE(entries.size() == 2);
+  CHECK(entries[0].device == "9002");
+  CHECK(entries[0].original == "300");
+  CHECK(entries[0].ours == std::vector<std::string>{"4096"});
+  // A line of a daemon that did not know devices.
+  REQUIRE(journal.append_intent(knob, "300", "2048"));
+  CHECK(journal.read().entries[0].original == "300");
+  CHECK(journal.read().problems.empty());
 }

@@ -209,3 +209,39 @@ TEST_CASE("modes: manual obeys people alone, paused wants nothing") {
   CHECK(policy.decide(103 * s, machine_of({})).desired.empty());
   CHECK(policy.active_profiles().empty());
 }
+
+TEST_CASE("a store that is gone is no lease's any more") {
+  Policy policy = automatic();
+  policy.add(lease(LeaseKind::load, "throughput", {vda, fuse}));
+  Lease named = lease(LeaseKind::hold, "throughput", {fuse});
+  named.devices = {"0:44"};
+  const uint64_t hold = policy.add(named);
+  policy.drop_store("0:44");
+  const Desired desired = policy.decide(s, {}).desired;
+  CHECK_FALSE(desired.contains("bdi/0:44/read_ahead_kb"));
+  CHECK(desired.contains("block/vda/queue/read_ahead_kb"));
+  // The next mount of that number is another one.
+  CHECK(policy.lease(hold)->devices.empty());
+  policy.look_up([](const std::vector<std::string>&) { return std::vector<Store>{fuse}; });
+  CHECK(policy.lease(hold)->stores.empty());
+}
+
+TEST_CASE("a lease of named devices follows their names") {
+  Policy policy = automatic();
+  Lease named = lease(LeaseKind::hold, "throughput", {vdb});
+  named.devices = {"vdb"};
+  policy.add(named);
+  policy.add(lease(LeaseKind::server, "latency", {vda}));
+  std::vector<Store> found;
+  const auto find = [&](const std::vector<std::string>& names) {
+    CHECK(names == std::vector<std::string>{"vdb"});
+    return found;
+  };
+  policy.drop_store(vdb.bdi);
+  policy.look_up(find);
+  CHECK_FALSE(policy.decide(s, {}).desired.contains("block/vdb/queue/read_ahead_kb"));
+  found = {vdb};
+  policy.look_up(find);
+  CHECK(policy.decide(s, {}).desired.contains("block/vdb/queue/read_ahead_kb"));
+  CHECK(policy.decide(s, {}).desired.contains("block/vda/queue/rq_affinity"));
+}

@@ -12,6 +12,8 @@ import subprocess
 import tempfile
 import time
 
+import monitor
+
 PR_SET_PDEATHSIG = 1
 libc = ctypes.CDLL(None)
 
@@ -45,17 +47,53 @@ class Dead(Exception):
     """The machine is gone, or said nothing before its deadline."""
 
 
+class Lines:
+    """JSON objects, one a line, to and from QEMU at a socket that we listen on."""
+
+    def __init__(self, directory, name):
+        self.address = os.path.join(directory, name)
+        self.buffer_ = b""
+        self.channel = None
+        self.listener_ = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+        self.listener_.bind(self.address)
+        self.listener_.listen(1)
+        self.listener_.settimeout(10)
+
+    def accept(self):
+        self.channel, _ = self.listener_.accept()
+
+    def take(self):
+        """The next object that has come whole, or None."""
+        if b"\n" not in self.buffer_:
+            return None
+        line, self.buffer_ = self.buffer_.split(b"\n", 1)
+        return json.loads(line)
+
+    def receive(self):
+        """Reads what is there; False at the end."""
+        piece = self.channel.recv(65536)
+        self.buffer_ += piece
+        return bool(piece)
+
+    def send(self, message):
+        self.channel.settimeout(10)
+        self.channel.sendall(json.dumps(message).encode() + b"\n")
+
+    def close(self):
+        self.listener_.close()
+        if self.channel is not None:
+            self.channel.close()
+
+
 class Machine:
-    """Events are JSON objects, one a line, that the guest writes to a virtio port."""
+    """The guest writes events to one virtio port, and asks the host for what only a hand at the
+    machine could do through another (monitor.py)."""
 
     def __init__(self, image, drives, console):
         self.console = pathlib.Path(console)
-        self.buffer_ = b""
         self.directory_ = tempfile.TemporaryDirectory(prefix="tuneshift-vm-")
-        address = os.path.join(self.directory_.name, "events")
-        self.listener_ = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
-        self.listener_.bind(address)
-        self.listener_.listen(1)
+        self.events_, self.requests_, self.monitor_ = (
+            Lines(self.directory_.name, name) for name in ("events", "requests", "monitor"))
         self.acceleration = accelerator(image / "vmlinuz")
         command = ["qemu-system-x86_64", *self.acceleration, "-smp", "2", "-m", "2G", "-nodefaults",
                    "-display", "none", "-no-reboot", "-nic", "none",
@@ -65,18 +103,23 @@ class Machine:
                               " panic=-1 systemd.show_status=no",
                    "-drive", f"file={image / 'root.img'},if=virtio,format=raw,snapshot=on",
                    "-device", "virtio-rng-pci", "-device", "virtio-serial-pci",
-                   "-chardev", f"socket,id=events,path={address}",
-                   "-device", "virtserialport,chardev=events,name=tuneshift.events", *drives]
+                   "-chardev", f"socket,id=events,path={self.events_.address}",
+                   "-device", "virtserialport,chardev=events,name=tuneshift.events",
+                   "-chardev", f"socket,id=requests,path={self.requests_.address}",
+                   "-device", "virtserialport,chardev=requests,name=tuneshift.requests",
+                   "-chardev", f"socket,id=monitor,path={self.monitor_.address}",
+                   "-mon", "chardev=monitor,mode=control", *drives]
         # The overlay of snapshot=on is an unlinked file in TMPDIR; /tmp may be small.
         environment = dict(os.environ, TMPDIR="/var/tmp")
         self.errors_ = tempfile.TemporaryFile(dir=self.directory_.name)
         self.process_ = subprocess.Popen(command, stdin=subprocess.DEVNULL,
                                          stdout=self.errors_, stderr=self.errors_,
                                          env=environment, preexec_fn=die_with_parent)
-        self.listener_.settimeout(10)
         try:
-            self.channel_, _ = self.listener_.accept()
-        except TimeoutError:
+            for lines in (self.events_, self.requests_, self.monitor_):
+                lines.accept()
+            self.hand_ = monitor.Monitor(self.monitor_.channel)
+        except (TimeoutError, monitor.MonitorError):
             message = self.errors()
             self.close()
             raise Dead(f"qemu did not start: {message}") from None
@@ -86,22 +129,21 @@ class Machine:
         return self.errors_.read().decode(errors="replace").strip()
 
     def event(self, seconds):
-        """The next event of the guest, within so many seconds."""
+        """The next event of the guest, within so many seconds; its requests are answered."""
         deadline = time.monotonic() + seconds
-        while b"\n" not in self.buffer_:
-            left = deadline - time.monotonic()
-            if left <= 0:
-                raise Dead(f"no answer within {seconds:.0f} s")
-            self.channel_.settimeout(left)
-            try:
-                piece = self.channel_.recv(65536)
-            except TimeoutError:
-                continue
-            if not piece:
-                raise Dead(f"the machine went away: {self.errors()}")
-            self.buffer_ += piece
-        line, self.buffer_ = self.buffer_.split(b"\n", 1)
-        return json.loads(line)
+        with selectors.DefaultSelector() as selector:
+            for lines in (self.events_, self.requests_):
+                selector.register(lines.channel, selectors.EVENT_READ, lines)
+            while (event := self.events_.take()) is None:
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    raise Dead(f"no answer within {seconds:.0f} s")
+                for key, _ in selector.select(left):
+                    if not key.data.receive():
+                        raise Dead(f"the machine went away: {self.errors()}")
+                while (request := self.requests_.take()) is not None:
+                    self.requests_.send(self.hand_.answer(request))
+        return event
 
     def console_tail(self, lines=30):
         if not self.console.exists():
@@ -112,8 +154,7 @@ class Machine:
         """A snapshot has nothing to lose: killing is the quick and certain end."""
         self.process_.kill()
         self.process_.wait()
-        self.listener_.close()
-        if hasattr(self, "channel_"):
-            self.channel_.close()
+        for lines in (self.events_, self.requests_, self.monitor_):
+            lines.close()
         self.errors_.close()
         self.directory_.cleanup()

@@ -13,6 +13,7 @@ import time
 HOME = pathlib.Path(__file__).resolve().parent
 CONFIG = pathlib.Path("/etc/tuneshift/tuneshift.yaml")
 MANAGER = "org.tuneshift1.Manager"
+REQUESTS = "/dev/virtio-ports/tuneshift.requests"
 MODEL = "/srv/models/model.safetensors"
 READ_AHEAD = "/sys/block/nvme0n1/queue/read_ahead_kb"
 
@@ -120,6 +121,30 @@ def history():
 
 def kinds():
     return [row["kind"] for row in history()]
+
+
+def host(**request):
+    """Has the host do what only a hand at the machine could: plug=NAME, unplug=NAME (a disk)."""
+    with open(REQUESTS, "r+b", buffering=0) as port:
+        port.write(json.dumps(request).encode() + b"\n")
+        line = b""
+        while not line.endswith(b"\n"):
+            line += port.read(4096)
+    assert "error" not in json.loads(line), line
+
+
+def hold(profile, *devices):
+    """A hold for ten minutes, of the whole machine where no device is named; its cookie."""
+    options = ["2" if devices else "1", "ttl", "t", "600"]
+    if devices:
+        options += ["devices", "as", str(len(devices)), *devices]
+    return busctl("call", "org.tuneshift1", "/org/tuneshift1", MANAGER, "Hold", "ssa{sv}", profile,
+                  "a test", *options)[0]
+
+
+def release(cookie):
+    run("busctl", "--system", "call", "org.tuneshift1", "/org/tuneshift1", MANAGER, "Release", "u",
+        str(cookie))
 
 
 @contextlib.contextmanager

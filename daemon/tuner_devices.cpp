@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// The tuner's part in the life of devices: what is gone is forgotten, what has come is taken in.
+#include <algorithm>
+
+#include "daemon/tuner.h"
+
+namespace tuneshift {
+
+namespace {
+
+// A mount's first request and udev's rules set a new device up: what they write is its original,
+// and nobody else's change.
+constexpr uint64_t setup_ns = 1'000'000'000;
+constexpr size_t most_settling = 1024;
+
+std::string knobs_of(const DeviceEvent& event) {
+  return (event.subsystem == DeviceEvent::Subsystem::bdi ? "bdi/" : "block/") + event.name + "/";
+}
+
+}  // namespace
+
+void Tuner::on_devices(const std::vector<DeviceEvent>& events) {
+  using Action = DeviceEvent::Action;
+  bool any_gone = false;
+  stores_.clear();
+  machine_is_old_ = true;
+  for (const DeviceEvent& event : events) {
+    if (event.is_partition) continue;
+    if (event.action == Action::overflow) apply_anew_ = any_gone = true;
+    if (event.action == Action::remove) {
+      forget(event);
+      any_gone = true;
+    }
+    const bool is_new =
+        event.action == Action::add && event.subsystem == DeviceEvent::Subsystem::bdi;
+    if (is_new && settling_.size() < most_settling) {
+      settling_[event.name] = monotonic_ns() + setup_ns;
+    }
+  }
+  if (any_gone) {
+    // Before anything that the reconcile below asks for: a new device may have the name already.
+    writer_.submit([this](Applier& applier) {
+      return [this, receipt = applier.forget_gone()] { on_receipt(receipt); };
+    });
+  }
+  policy_.look_up([this](const std::vector<std::string>& names) { return find_stores(names); });
+  // Nobody asks for anything, and nothing of ours is in force: not worth a look at all devices.
+  if (!policy_.active_profiles().empty() || !submitted_.empty()) reconcile();
+}
+
+void Tuner::forget(const DeviceEvent& removed) {
+  const std::string knobs = knobs_of(removed);
+  const auto of_device = [&](const auto& entry) { return entry.first.starts_with(knobs); };
+  std::erase_if(submitted_, of_device);
+  std::erase_if(yields_, of_device);
+  std::erase_if(would_, of_device);
+  if (removed.subsystem != DeviceEvent::Subsystem::bdi) return;
+  settling_.erase(removed.name);
+  policy_.drop_store(removed.name);
+}
+
+Machine Tuner::settled_machine() {
+  const uint64_t now_ns = monotonic_ns();
+  std::erase_if(settling_, [now_ns](const auto& entry) { return entry.second <= now_ns; });
+  Machine settled = machine();
+  std::erase_if(settled.stores, [this](const Store& store) { return settling_.contains(store.bdi); });
+  const auto next = std::min_element(
+      settling_.begin(), settling_.end(),
+      [](const auto& one, const auto& other) { return one.second < other.second; });
+  if (next != settling_.end()) settled_timer_.set(next->second);
+  return settled;
+}
+
+}  // namespace tuneshift
