@@ -46,7 +46,7 @@ void Recorder::add_change(const Change& change, uint64_t since_ns) {
       break;
   }
   add(to_string(change.kind), escape(text),
-      {{"knob", change.knob},
+      {{"knob", escape(change.knob)},
        {"from", escape(change.from)},
        {"to", escape(change.to)},
        {"owner", escape(change.owner)},
