@@ -262,6 +262,18 @@ TEST_CASE("of a pair that excludes each other only one is put back") {
   CHECK(rig.run.text("journal").empty());
 }
 
+TEST_CASE("an alias in a journal is no record of ours and spoils none") {
+  Rig rig;
+  rig.converge({{"vm.swappiness", want(exactly("10"))}});
+  REQUIRE(rig.journal->append_intent("vm/swappiness", "99", "10"));
+  rig.start();
+  const Receipt receipt = rig.applier->restore_all();
+  CHECK(summary(receipt) ==
+        "failed vm/swappiness  -> 99\n"
+        "restored vm.swappiness 10 -> 60\n");
+  CHECK(rig.tree.snapshot() == rig.before);
+}
+
 namespace {
 
 /// Puts knobs of the real machine back whatever happens, also when this process is killed: a
