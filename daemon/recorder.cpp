@@ -49,7 +49,7 @@ void Recorder::add_change(const Change& change, uint64_t since_ns) {
       text += change.why;
       break;
   }
-  Fields fields = {{"knob", change.knob},       {"from", escape(change.from)},
+  Fields fields = {{"knob", escape(change.knob)},       {"from", escape(change.from)},
                    {"to", escape(change.to)},   {"owner", escape(change.owner)},
                    {"profile", change.profile}, {"why", escape(change.why)},
                    {"after_us", after_us}};

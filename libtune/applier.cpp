@@ -174,9 +174,12 @@ void Applier::load_journal(Receipt& receipt) {
   for (const JournalEntry& entry : journal_.read().entries) {
     if (entry.yielded || writer_->records().count(entry.knob) > 0) continue;
     const auto knob = resolve_knob(kernel_, entry.knob);
-    if (!knob) {
-      receipt.push_back({ChangeKind::failed, entry.knob, "", entry.original, "", "",
-                         knob.error().message, clocks_.monotonic_ns()});
+    // We write canonical names only, and one settles only the entry that has it.
+    if (!knob || knob.value().name != entry.knob) {
+      const std::string why =
+          knob ? "now another name of " + knob.value().name : knob.error().message;
+      receipt.push_back({ChangeKind::failed, entry.knob, "", entry.original, "", "", why,
+                         clocks_.monotonic_ns()});
       continue;
     }
     KnobRecord& record = writer_->record(knob.value());

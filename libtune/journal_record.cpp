@@ -78,7 +78,7 @@ std::optional<Fields> decode_record(std::string_view line) {
 
 struct Folded {
   JournalEntry entry;
-  bool unconfirmed_before = false;  ///< as it was before the last intent, for an abort
+  bool seen = false;  ///< the first of `ours` was read back: no abort takes it away
 };
 
 class Fold {
@@ -140,29 +140,30 @@ class Fold {
   }
 
   static bool intend(Folded& folded, const std::string& value) {
-    folded.unconfirmed_before = folded.entry.unconfirmed;
     folded.entry.unconfirmed = true;
     folded.entry.ours.push_back(value);
     return true;
   }
 
   static bool confirm(Folded& folded, const std::string& read_back) {
+    if (folded.entry.yielded) return false;
     folded.entry.ours = {read_back};
-    folded.entry.unconfirmed = folded.unconfirmed_before = folded.entry.guarded = false;
-    return true;
+    folded.entry.unconfirmed = folded.entry.guarded = false;
+    return folded.seen = true;
   }
 
   bool abort(Iterator found) {
     JournalEntry& entry = found->entry;
-    if (!entry.unconfirmed || entry.ours.empty()) return false;
+    if (!entry.unconfirmed) return false;
     entry.ours.pop_back();
-    entry.unconfirmed = found->unconfirmed_before;
+    entry.unconfirmed = entry.ours.size() > (found->seen ? 1 : 0);
     if (entry.ours.empty() && !entry.guarded) folded_.erase(found);
     return true;
   }
 
   static bool yield(Folded& folded) {
     folded.entry.ours.clear();
+    folded.seen = false;
     folded.entry.unconfirmed = folded.entry.guarded = false;
     return folded.entry.yielded = true;
   }

@@ -14,6 +14,11 @@ std::string moved_name(const Knob& mover, std::string_view moved) {
   return mover.name.substr(0, mover.name.size() - mover.kind->name.size()) + std::string(moved);
 }
 
+bool shows_original(const KernelFs& kernel, const KnobRecord& record) {
+  const auto now = read_normal(kernel, record.knob);
+  return now && now.value() == record.original;
+}
+
 }  // namespace
 
 Status KnobWriter::guard_moved(const KnobRecord& mover, Guards& guards, Receipt& receipt) {
@@ -69,6 +74,11 @@ void KnobWriter::settle_guard(const KnobRecord& mover, const Guard& guard) {
     return;
   }
   if (now && now.value() == guard.before) return confirm(*known, now.value());
+  // A pair has one value: where the mover's is back, the other shows what belongs to it.
+  if (guard.excluded && !was_ours && shows_original(kernel_, mover)) {
+    (void)journal_.append_restored(guard.knob.name);
+    return;
+  }
   KnobRecord& moved = record(guard.knob);
   if (!moved.has_original) {
     moved.device = guard.device;

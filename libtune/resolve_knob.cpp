@@ -3,6 +3,7 @@
 
 #include "libtune/catalogue.h"
 #include "libtune/device_name.h"
+#include "libtune/escape.h"
 
 namespace tuneshift {
 
@@ -224,8 +225,7 @@ Result<Knob> resolve_knob(const KernelFs& kernel, std::string_view name) {
     auto knob = find_any(kernel, without_mount(name));
     if (knob) return knob;
   }
-  return Error{
-      ErrorCode::not_found, "no knob '" + std::string(name.substr(0, kLongestName)) + "'", {}, 0};
+  return Error{ErrorCode::not_found, "no knob '" + escape(name, kLongestName) + "'", {}, 0};
 }
 
 }  // namespace tuneshift

@@ -28,6 +28,16 @@ Position position_of(const YAML::Mark& mark) {
   return {mark.line + 1, mark.column + 1};
 }
 
+bool is_before(Position a, Position b) {
+  return std::tie(a.line, a.column) < std::tie(b.line, b.column);
+}
+
+Position end_of(const std::string& text) {
+  const auto lines = std::count(text.begin(), text.end(), '\n');
+  const size_t last = text.rfind('\n') + 1;  // npos + 1 is 0
+  return {static_cast<int>(lines) + 1, static_cast<int>(text.size() - last) + 1};
+}
+
 class Refusal : public std::runtime_error {
  public:
   Refusal(const YAML::Mark& mark, const std::string& message)
@@ -42,15 +52,15 @@ class Refusal : public std::runtime_error {
 // duplicate keys, and its parser calls itself once a level, which the throw in open() bounds.
 class TreeBuilder : public YAML::EventHandler {
  public:
-  explicit TreeBuilder(FileMistakes& mistakes) : mistakes_(mistakes) {}
+  TreeBuilder(Position end, FileMistakes& mistakes) : end_(end), mistakes_(mistakes) {}
 
   [[nodiscard]] YamlNode take_root() { return std::move(root_); }
 
-  /// Where an error is: at the end of the text yaml-cpp 0.7 names its start.
+  /// Where an error is: at the end of the text yaml-cpp 0.7 names its start, or a place behind it.
   [[nodiscard]] Position place(const YAML::Mark& mark) const {
     const Position at = position_of(mark);
-    const bool passed = std::tie(at.line, at.column) < std::tie(last_.line, last_.column);
-    return passed ? last_ : at;
+    if (is_before(at, last_)) return last_;
+    return is_before(end_, at) ? end_ : at;
   }
 
   void OnDocumentStart(const YAML::Mark& mark) override {
@@ -150,6 +160,7 @@ class TreeBuilder : public YAML::EventHandler {
     map.items.push_back(std::move(value));
   }
 
+  Position end_;  // of the text
   FileMistakes& mistakes_;
   YamlNode root_;
   std::vector<Open> open_;
@@ -191,10 +202,11 @@ bool check_characters(std::string_view text, FileMistakes& mistakes) {
 
 std::optional<YamlNode> parse_yaml(const std::string& text, FileMistakes& mistakes) {
   if (!check_characters(text, mistakes)) return std::nullopt;
-  TreeBuilder builder(mistakes);
+  // With a newline at the end, yaml-cpp 0.7 takes a quote that is never closed for closed there.
+  const std::string trimmed = text.substr(0, text.find_last_not_of(" \t\r\n") + 1);
+  TreeBuilder builder(end_of(trimmed), mistakes);
   try {
-    // With a newline at the end, yaml-cpp 0.7 takes a quote that is never closed for closed there.
-    std::istringstream stream(text.substr(0, text.find_last_not_of(" \t\r\n") + 1));
+    std::istringstream stream(trimmed);
     YAML::Parser parser(stream);
     while (parser.HandleNextDocument(builder)) {
     }

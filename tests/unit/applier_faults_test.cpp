@@ -251,6 +251,29 @@ TEST_CASE("a journal with foreign entries leads nowhere") {
   CHECK(rig.tree.snapshot() == rig.before);
 }
 
+TEST_CASE("of a pair that excludes each other only one is put back") {
+  // Killed between the guard of the bytes and the intent of the ratio; then somebody set the ratio.
+  Rig rig;
+  REQUIRE(rig.journal->append_guard("vm.dirty_bytes", "500000"));
+  rig.start();
+  CHECK(summary(rig.applier->restore_all()) == "restored vm.dirty_bytes 0 -> 500000\n");
+  CHECK(rig.shown(kDirtyBytes) == "500000");
+  CHECK(rig.shown(kDirtyRatio) == "0");
+  CHECK(rig.run.text("journal").empty());
+}
+
+TEST_CASE("an alias in a journal is no record of ours and spoils none") {
+  Rig rig;
+  rig.converge({{"vm.swappiness", want(exactly("10"))}});
+  REQUIRE(rig.journal->append_intent("vm/swappiness", "99", "10"));
+  rig.start();
+  const Receipt receipt = rig.applier->restore_all();
+  CHECK(summary(receipt) ==
+        "failed vm/swappiness  -> 99\n"
+        "restored vm.swappiness 10 -> 60\n");
+  CHECK(rig.tree.snapshot() == rig.before);
+}
+
 namespace {
 
 /// Puts knobs of the real machine back whatever happens, also when this process is killed: a

@@ -131,6 +131,7 @@ TEST_CASE("a name outside the catalogue is no knob") {
     CHECK(knob.error().code == ErrorCode::not_found);
   }
   CHECK_FALSE(resolve_knob(kernel, std::string("vm.swappiness\0", 14)));
+  CHECK(resolve_knob(kernel, "a\n\xff").error().message == "no knob 'a\\x0a\\xff'");
   CHECK_FALSE(resolve_knob(kernel, std::string(100000, 'a')));
 }
 

@@ -97,6 +97,34 @@ TEST_CASE("a yielded knob starts anew with the next intent") {
   CHECK_FALSE(only_entry(journal).yielded);
 }
 
+TEST_CASE("only an intent is aborted, and only once") {
+  const KernelTree run{};
+  Journal journal = open_journal(run);
+  REQUIRE(journal.append_guard("vm.swappiness", "60"));
+  REQUIRE(journal.append_confirm("vm.swappiness", "10"));
+  REQUIRE(journal.append_intent("vm.swappiness", "60", "20"));
+  REQUIRE(journal.append_intent("vm.swappiness", "60", "30"));
+  for (int i = 0; i < 3; ++i) REQUIRE(journal.append_abort("vm.swappiness"));
+  const JournalContents contents = journal.read();
+  REQUIRE(contents.entries.size() == 1);
+  CHECK(contents.entries[0].ours == Texts{"10"});  // it was seen in the kernel
+  CHECK_FALSE(contents.entries[0].unconfirmed);
+  CHECK(contents.problems == Texts{"journal line 7 does not belong there"});
+}
+
+TEST_CASE("nothing of a yielded knob is confirmed") {
+  const KernelTree run{};
+  Journal journal = open_journal(run);
+  REQUIRE(journal.append_intent("vm.swappiness", "60", "10"));
+  REQUIRE(journal.append_yielded("vm.swappiness"));
+  REQUIRE(journal.append_confirm("vm.swappiness", "10"));
+  const JournalContents contents = journal.read();
+  REQUIRE(contents.entries.size() == 1);
+  CHECK(contents.entries[0].yielded);
+  CHECK(contents.entries[0].ours.empty());
+  CHECK(contents.problems == Texts{"journal line 3 does not belong there"});
+}
+
 TEST_CASE("any bytes survive, in order, and across processes") {
   const KernelTree run{};
   const std::string odd = "a\tb\nc\\d\x7f \xff";

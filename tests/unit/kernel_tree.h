@@ -102,7 +102,9 @@ class KernelTree {
 
  private:
   /// In memory where there is such a place: ext4 waits for the disk when a file is replaced.
+  /// TMPDIR is for callers that clean up after a program which may be killed.
   static std::string parent() {
+    if (const char* chosen = std::getenv("TMPDIR"); chosen != nullptr) return chosen;
     const std::string in_memory = "/dev/shm";
     if (::access(in_memory.c_str(), W_OK) == 0) return in_memory;
     return std::filesystem::temp_directory_path().string();

@@ -44,6 +44,8 @@ TEST_CASE("syntax errors have a place") {
   CHECK(mistakes_in("a: [1, 2\n") == "f:1:8: not valid YAML: end of sequence flow not found\n");
   CHECK(mistakes_in("a: 'x\n") == "f:1:6: not valid YAML: illegal EOF in scalar\n");
   CHECK(mistakes_in("a: \"x\nb: 1\n \n") == "f:2:5: not valid YAML: illegal EOF in scalar\n");
+  // yaml-cpp goes on counting behind the end.
+  CHECK(mistakes_in("a: 1\nb: \"x\\\n").starts_with("f:2:7: not valid YAML: "));
 }
 
 TEST_CASE("duplicate and odd keys are mistakes") {
