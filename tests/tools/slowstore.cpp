@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // A store behind a network, for tests: a read-only view of a directory in which every read request
 // takes a fixed latency and all of them share one link. Metadata is answered at once. Keep the
-// directory in memory (/dev/shm), or the disk's noise is in every figure.
+// directory in memory (/dev/shm), or the disk's noise is in every figure. After SIGUSR1 no read is
+// answered until SIGUSR2; ending the store ends the reads as well.
 #include <dirent.h>
 #include <fcntl.h>
 #include <fuse_lowlevel.h>
@@ -11,11 +12,13 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <atomic>
 #include <cerrno>
 #include <climits>
 #include <csignal>
 #include <cstdio>
 #include <cstring>
+#include <ctime>
 #include <string>
 #include <thread>
 #include <vector>
@@ -30,6 +33,27 @@ using tuneshift::SlowLink;
 
 // The kernel may keep names and attributes for so long: nothing changes under the tests.
 constexpr double cache_seconds = 3600;
+constexpr timespec held_step{0, 1000000};
+
+// Set by signals; a store stopped as a process could not take the SIGTERM that ends it.
+std::atomic<bool> reads_are_held{false};
+
+void hold_reads(int signal) {
+  reads_are_held = signal == SIGUSR1;
+}
+
+// Until the reads are let go, or the main loop ends (it cancels its threads).
+void wait_while_held() {
+  while (reads_are_held) nanosleep(&held_step, nullptr);
+}
+
+void set_up_holding() {
+  struct sigaction action {};
+  action.sa_handler = hold_reads;
+  action.sa_flags = SA_RESTART;
+  sigaction(SIGUSR1, &action, nullptr);
+  sigaction(SIGUSR2, &action, nullptr);
+}
 
 struct Settings {
   std::string source;
@@ -138,6 +162,7 @@ void read(fuse_req_t request, fuse_ino_t, size_t size, off_t offset, fuse_file_i
     return;
   }
   SlowLink::wait_until(due_ns);
+  wait_while_held();
   fuse_reply_buf(request, buffer.data(), static_cast<size_t>(length));
 }
 
@@ -278,6 +303,7 @@ int main(int argc, char** argv) {
   prctl(PR_SET_TIMERSLACK, 1);
   // The store stands for another machine: it must not wait for this one's CPUs. Best effort.
   setpriority(PRIO_PROCESS, 0, -20);
+  set_up_holding();
   Store store{settings, NodeTable(root_fd), SlowLink(settings.latency_us, settings.rate)};
   return mount_and_serve(store);
 }
