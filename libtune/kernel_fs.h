@@ -39,6 +39,10 @@ class KernelFs {
   /// The target of a symbolic link, as stored.
   [[nodiscard]] virtual Result<std::string> read_link(std::string_view path) const;
 
+ protected:
+  /// For one that hands every call on to another.
+  KernelFs() = default;
+
  private:
   explicit KernelFs(int root_fd) : root_fd_(root_fd) {}
   int root_fd_ = -1;

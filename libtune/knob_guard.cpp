@@ -60,6 +60,26 @@ void KnobWriter::settle_guard(const KnobRecord& mover, const Guard& guard) {
     return;
   }
   if (now && now.value() == guard.before) return confirm(*known, now.value());
+  KnobRecord& moved = moved_record(mover, guard);
+  if (now) {
+    moved.wanted = now.value();
+    confirm(moved, now.value());
+  } else {
+    moved.in_force = moved.guarded = true;
+  }
+  if (!guard.excluded) moved_.push_back(guard.knob.name);
+}
+
+void KnobWriter::leave_guards(const KnobRecord& mover, const Guards& guards) {
+  for (const Guard& guard : guards) {
+    const KnobRecord* known = find(guard.knob.name);
+    if (known != nullptr && known->state == KnobState::yielded) continue;
+    KnobRecord& moved = moved_record(mover, guard);
+    moved.in_force = moved.guarded = moved.unanswered = true;
+  }
+}
+
+KnobRecord& KnobWriter::moved_record(const KnobRecord& mover, const Guard& guard) {
   KnobRecord& moved = record(guard.knob);
   if (!moved.has_original) {
     moved.original = guard.before;
@@ -70,13 +90,7 @@ void KnobWriter::settle_guard(const KnobRecord& mover, const Guard& guard) {
   }
   moved.written.clear();
   moved.moved_by = mover.knob.name;
-  if (now) {
-    moved.wanted = now.value();
-    confirm(moved, now.value());
-  } else {
-    moved.in_force = moved.guarded = true;
-  }
-  if (!guard.excluded) moved_.push_back(guard.knob.name);
+  return moved;
 }
 
 }  // namespace tuneshift

@@ -19,6 +19,11 @@ bool is_final(const Error& error) {
   return error.code == ErrorCode::invalid_argument || error.code == ErrorCode::permission;
 }
 
+/// A call that was given up, unlike one of which the kernel itself says ETIMEDOUT.
+bool is_given_up(const Status& status) {
+  return !status && status.error().code == ErrorCode::timeout && status.error().errno_value == 0;
+}
+
 }  // namespace
 
 KnobWriter::KnobWriter(KernelFs& kernel, Journal& journal, Clocks clocks)
@@ -85,6 +90,7 @@ void KnobWriter::take(KnobRecord& record, const Want& want, Receipt& receipt) {
   }
   if (!record.has_original) record.original = current.value();
   record.has_original = true;
+  if (record.unanswered) learn(record, current.value(), receipt);
   if (!is_expected(record, current.value())) return yield(record, current.value(), receipt);
   const auto text = resolve_value(kernel_, record.knob, want.value, record.original);
   if (!text) {
@@ -127,6 +133,11 @@ void KnobWriter::write(KnobRecord& record, const std::string& current, const std
     return fail(record, KnobState::failed, again.error().message, receipt);
   }
   const Status written = kernel_.write(record.knob.path, text);
+  if (is_given_up(written)) {
+    record.ours.push_back(text);
+    record.unconfirmed = true;
+    return leave_unanswered(record, guards, written.error(), receipt);
+  }
   Change done = change(ChangeKind::written, record, current, text);
   const auto shown = read_normal(kernel_, record.knob);
   if (!written && shown && shown.value() == current) {
@@ -158,12 +169,33 @@ void KnobWriter::write(KnobRecord& record, const std::string& current, const std
   receipt.push_back(std::move(done));
 }
 
+void KnobWriter::leave_unanswered(KnobRecord& record, const Guards& guards, const Error& error,
+                                  Receipt& receipt) {
+  record.in_force = record.unanswered = true;
+  record.written.clear();
+  leave_guards(record, guards);
+  fail(record, KnobState::failed, error.message, receipt);
+}
+
+void KnobWriter::learn(KnobRecord& record, const std::string& current, Receipt& receipt) {
+  record.unanswered = false;
+  if (current != record.original && !is_expected(record, current)) return;
+  const bool landed = record.unconfirmed && !record.ours.empty() &&
+                      (record.ours.back() == current ||
+                       may_be_rounded(*record.knob.kind, record.ours.back(), current));
+  if (landed) record.written = record.ours.back();
+  confirm(record, current);
+  if (landed && record.in_force) {
+    receipt.push_back(change(ChangeKind::written, record, record.original, current));
+  }
+}
+
 void KnobWriter::confirm(KnobRecord& record, const std::string& shown) {
   if (shown == record.original) return settle(record);
   note(journal_.append_confirm(record.knob.name, shown));
   record.ours = {shown};
   record.in_force = true;
-  record.unconfirmed = record.guarded = false;
+  record.unconfirmed = record.guarded = record.unanswered = false;
 }
 
 void KnobWriter::settle(KnobRecord& record) {
@@ -172,7 +204,7 @@ void KnobWriter::settle(KnobRecord& record) {
   record.written.clear();
   record.refused.clear();
   record.moved_by.clear();
-  record.in_force = record.unconfirmed = record.guarded = false;
+  record.in_force = record.unconfirmed = record.guarded = record.unanswered = false;
   set_state(record, KnobState::ours);
 }
 
@@ -187,7 +219,13 @@ void KnobWriter::put_back(KnobRecord& record, Receipt& receipt) {
     return settle(record);
   }
   if (!current) return fail(record, KnobState::failed, current.error().message, receipt);
-  if (current.value() == record.original) return settle(record);
+  if (current.value() == record.original) {
+    if (record.unanswered && !record.ours.empty()) {
+      receipt.push_back(change(ChangeKind::restored, record, record.ours.back(), record.original));
+    }
+    return settle(record);
+  }
+  record.unanswered = false;
   if (twin_is_yielded(record) || !is_expected(record, current.value())) {
     return yield(record, current.value(), receipt);
   }
@@ -204,6 +242,10 @@ void KnobWriter::put_back(KnobRecord& record, Receipt& receipt) {
     return yield(record, again.value(), receipt);
   }
   const Status status = write_original(record);
+  if (is_given_up(status)) {
+    record.guarded = record.guarded || record.knob.kind->restore == Restore::wbt_default;
+    return leave_unanswered(record, guards, status.error(), receipt);
+  }
   const Change done = change(ChangeKind::restored, record, current.value(), record.original);
   const auto shown = read_normal(kernel_, record.knob);
   settle_guards(record, guards);
@@ -284,7 +326,7 @@ void KnobWriter::yield(KnobRecord& record, const std::string& theirs, Receipt& r
   record.ours.clear();
   record.written.clear();
   record.moved_by.clear();
-  record.in_force = record.unconfirmed = record.guarded = false;
+  record.in_force = record.unconfirmed = record.guarded = record.unanswered = false;
   set_state(record, KnobState::yielded);
   receipt.push_back(change(ChangeKind::yielded, record, shown, theirs));
 }
