@@ -6,7 +6,7 @@ import re
 import signal
 import struct
 
-from .processes import Failed, end, spawn, wait_for
+from .processes import Failed, end, read_line, spawn, wait_for
 from .programs import SlowStore
 
 _LOOP_CONFIGURE = 0x4C0A  # linux/loop.h
@@ -85,9 +85,13 @@ class HangingDisk:
         os.close(self.device)
         self.store.__exit__()
 
+    def _tell(self, number):
+        self.store.process.send_signal(number)
+        read_line(self.store.process.stdout, 10, "slowstore")
+
     def hang(self):
         """From now on a request is in flight, and stays so."""
-        self.store.process.send_signal(signal.SIGUSR1)
+        self._tell(signal.SIGUSR1)
         self.at += _STEP_BYTES
         self.reader = spawn(["dd", f"if=/dev/{self.name}", "of=/dev/null", "bs=4096", "count=1",
                              f"skip={self.at // 4096}", "iflag=direct", "status=none"])
@@ -102,7 +106,7 @@ class HangingDisk:
 
     def release(self):
         """Lets the request through."""
-        self.store.process.send_signal(signal.SIGUSR2)
+        self._tell(signal.SIGUSR2)
         reader, self.reader = self.reader, None
         if reader.wait(10) != 0:
             raise Failed(f"dd on {self.name} failed")
