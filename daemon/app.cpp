@@ -13,9 +13,11 @@
 #include <filesystem>
 
 #include "daemon/bus_service.h"
+#include "daemon/deadline_fs.h"
 #include "daemon/device_watch.h"
 #include "daemon/hold_book.h"
 #include "daemon/inspector.h"
+#include "daemon/open_journal.h"
 #include "daemon/pinned_file.h"
 #include "daemon/probes.h"
 #include "daemon/recorder.h"
@@ -29,17 +31,13 @@ namespace tuneshift {
 
 namespace {
 
-constexpr int journal_wait_ms = 20000;
+// The bus shows queues: what hangs there must not hold up its other answers.
+constexpr DeadlineLimits bus_limits{std::chrono::milliseconds(15)};
 constexpr uint64_t restore_deadline_ns = 20'000'000'000;
 constexpr size_t helper_image_bytes = 1
                                       << 20;  // what is loaded comes first, debug information last
 constexpr int priority = -10;                 // nice value; the inspector inherits it
 constexpr rlim_t wanted_descriptors = 16384;  // a pidfd for each suspect, and then some
-
-void create_directory(const std::string& path) {
-  // The journal checks owner and mode when it opens it.
-  mkdir(path.c_str(), 0755);
-}
 
 void raise_descriptor_limit() {
   rlimit limit{};
@@ -75,11 +73,12 @@ bool all_restored(const Receipt& receipt) {
 /// All parts of a running daemon, made in the order in which they need each other.
 class Daemon {
  public:
-  Daemon(const Options& options, KernelFs& kernel, const Settings& settings, Applier& applier,
-         Recorder& recorder)
+  Daemon(const Options& options, KernelFs& kernel, DeadlineFs& patient_kernel,
+         const Settings& settings, Applier& applier, Recorder& recorder)
       : options_(options),
-
         recorder_(recorder),
+        patient_kernel_(patient_kernel),
+        bus_kernel_(kernel, bus_limits),
         writer_(loop_, applier),
         tuner_(loop_, kernel, writer_, recorder, settings.config, settings.profiles),
         holds_(loop_, kernel, tuner_, recorder),
@@ -94,7 +93,7 @@ class Daemon {
                    [this](const Reader& reader, const Result<Facts>& facts) {
                      tuner_.on_facts(reader, facts);
                    }),
-        bus_({loop_, kernel, writer_, recorder, tuner_, holds_, probes_,
+        bus_({loop_, bus_kernel_, writer_, recorder, tuner_, holds_, probes_,
               [this] { return reload(); }}),
         devices_(loop_,
                  [this](const std::vector<DeviceEvent>& events) {
@@ -107,7 +106,11 @@ class Daemon {
         {[this](const Reader& reader, uint64_t size) { inspector_.inspect(reader, size); },
          [this](const Reader& reader) { probes_.silence(reader); },
          [this](const Reader& reader) { return probes_.bytes_seen(reader); }});
+    patient_kernel_.on_return([this] { writer_.post([this] { tuner_.on_kernel_answer(); }); });
   }
+  Daemon(const Daemon&) = delete;
+  Daemon& operator=(const Daemon&) = delete;
+  ~Daemon() { patient_kernel_.on_return({}); }
 
   int run() {
     for (const int signal : {SIGINT, SIGTERM}) {
@@ -184,6 +187,8 @@ class Daemon {
 
   const Options& options_;
   Recorder& recorder_;
+  DeadlineFs& patient_kernel_;
+  DeadlineFs bus_kernel_;
   Loop loop_;
   Writer writer_;
   Tuner tuner_;
@@ -201,14 +206,6 @@ class Daemon {
   bool watching_fills_ = false;
   bool restored_ = false;
 };
-
-Result<Journal> open_journal(const Options& options) {
-  create_directory(options.run_directory);
-  auto journal = Journal::open(options.run_directory, 0);
-  if (journal.ok() || journal.error().code != ErrorCode::busy) return journal;
-  spdlog::warn("{}; waiting up to {} s", journal.error().message, journal_wait_ms / 1000);
-  return Journal::open(options.run_directory, journal_wait_ms);
-}
 
 }  // namespace
 
@@ -231,18 +228,20 @@ Settings read_settings(const Options& options, Diagnostics& mistakes) {
 int run_daemon(const Options& options, KernelFs& kernel, const Settings& settings) {
   raise_descriptor_limit();
   go_before_loaders();
-  auto journal = open_journal(options);
+  auto journal = open_journal(options, kernel);
   if (!journal.ok()) {
     spdlog::error("{}", journal.error().message);
     return 1;
   }
-  create_directory(options.state_directory);
+  mkdir(options.state_directory.c_str(), 0755);
   Recorder recorder;
-  Applier applier(kernel, journal.value(), system_clocks());
+  DeadlineFs patient_kernel(kernel);
+  Applier applier(patient_kernel, journal.value(), system_clocks());
   for (const std::string& problem : journal.value().read().problems) recorder.warn(problem);
   // What an earlier daemon left behind goes back first: it is no original of ours.
   log_changes(recorder, applier.restore_all());
-  auto daemon = std::make_unique<Daemon>(options, kernel, settings, applier, recorder);
+  auto daemon =
+      std::make_unique<Daemon>(options, kernel, patient_kernel, settings, applier, recorder);
   const int status = daemon->run();
   if (status != 0) {
     spdlog::error("a knob could not be put back in time: run tuneshiftd --restore");
@@ -254,14 +253,15 @@ int run_daemon(const Options& options, KernelFs& kernel, const Settings& setting
 
 int run_restore(const Options& options, KernelFs& kernel) {
   if (access((options.run_directory + "/journal").c_str(), F_OK) != 0) return 0;
-  auto journal = open_journal(options);
+  DeadlineFs patient_kernel(kernel);
+  auto journal = open_journal_to_restore(options, kernel, patient_kernel);
   if (!journal.ok()) {
     spdlog::error("{}", journal.error().message);
     return 1;
   }
   for (const std::string& problem : journal.value().read().problems) spdlog::warn("{}", problem);
   Recorder recorder;
-  Applier applier(kernel, journal.value(), system_clocks());
+  Applier applier(patient_kernel, journal.value(), system_clocks());
   const Receipt receipt = applier.restore_all();
   log_changes(recorder, receipt);
   return all_restored(receipt) ? 0 : 1;

@@ -294,9 +294,9 @@ void ManagerObject::Reload(sdbus::Result<>&& result) {
 
 void ManagerObject::ListKnobs(sdbus::Result<BusRows>&& result) {
   auto shared = share(std::move(result));
-  ask_writer(shared, [shared](Applier& applier) {
-    return [shared, knobs = applier.knobs()] { reply(shared, knob_rows(knobs)); };
-  });
+  const bool asked = context_.writer.knobs(
+      [shared](const std::vector<KnobStatus>& knobs) { reply(shared, knob_rows(knobs)); });
+  if (!asked) reply_error(shared, busy());
 }
 
 void ManagerObject::Rearm(sdbus::Result<>&& result, std::string knob) {

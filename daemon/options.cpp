@@ -5,6 +5,12 @@
 
 namespace tuneshift {
 
+namespace {
+
+constexpr unsigned most_lock_wait_s = 3600;
+
+}  // namespace
+
 int parse_options(int argc, char** argv, Options& options) {
   CLI::App app("Watches model loads and tunes the kernel for them.", "tuneshiftd");
   app.set_version_flag("--version", std::string("tuneshiftd ") + TUNESHIFT_VERSION);
@@ -18,6 +24,10 @@ int parse_options(int argc, char** argv, Options& options) {
                  "Where the probes' self-test puts its file")
       ->capture_default_str();
   app.add_option("--helper", options.helper, "Path of tuneshift-inspect");
+  app.add_option("--lock-wait", options.lock_wait_s,
+                 "Seconds to wait for a killed daemon that still hangs in the kernel")
+      ->check(CLI::Range(0U, most_lock_wait_s))
+      ->capture_default_str();
   auto* restore = app.add_flag("--restore", options.restore,
                                "Put back what an earlier daemon left changed, then end");
   app.add_flag("--check", options.check, "Check the configuration and profiles, then end")

@@ -13,6 +13,7 @@ struct Options {
   std::string run_directory = "/run/tuneshift";
   std::string state_directory = "/var/lib/tuneshift";
   std::string helper;  ///< tuneshift-inspect; empty: beside this program, or where it is installed
+  unsigned lock_wait_s = 20;  ///< for a process that keeps the journal, and is being ended
   bool restore = false;
   bool check = false;
 };

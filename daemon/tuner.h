@@ -71,6 +71,9 @@ class Tuner {
   /// not_found when no such load runs.
   Status cancel_load(uint32_t id);
 
+  /// The kernel has answered a call that had been given up: what is wanted is looked at again.
+  void on_kernel_answer();
+
   /// Takes a yielded knob (all when empty) back; answers later, from the loop.
   void rearm(const std::string& knob, std::function<void(const Status&)> answer);
   /// Compares every wanted knob with the kernel; answers later, from the loop.

@@ -119,6 +119,11 @@ void Tuner::retry_later() {
   ++retries_;
 }
 
+void Tuner::on_kernel_answer() {
+  retries_ = 0;
+  apply(submitted_);
+}
+
 void Tuner::rewindow_due_readers() {
   std::vector<Reader> settled;
   for (auto& [reader, helped] : helped_) {

@@ -14,6 +14,7 @@ Writer::Writer(Loop& loop, Applier& applier)
     : applier_(applier), completed_fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   if (completed_fd_ < 0) throw std::system_error(errno, std::generic_category(), "eventfd");
   completed_ = loop.watch(completed_fd_, [this] { run_completions(); });
+  impatience_ = loop.timer([this] { answer_the_impatient(); });
   worker_ = std::thread([this] { work(); });
 }
 
@@ -26,6 +27,7 @@ Writer::~Writer() {
   worker_.join();
   // Replies first: a job behind them may hold the connection that they belong to.
   completions_.clear();
+  questions_.clear();
   queries_.clear();
   jobs_.clear();
   close(completed_fd_);
@@ -48,6 +50,54 @@ bool Writer::query(Job job) {
   }
   wake_.notify_one();
   return true;
+}
+
+bool Writer::knobs(KnobsHandler answer) {
+  bool hangs = false;
+  {
+    const std::lock_guard lock(mutex_);
+    hangs = busy_since_ns_ != 0 && monotonic_ns() - busy_since_ns_ > patience_ns;
+  }
+  if (hangs) {
+    answer(kept_knobs());
+    return true;
+  }
+  auto question = std::make_shared<Question>();
+  question->answer = std::move(answer);
+  question->patient_until_ns = monotonic_ns() + patience_ns;
+  const bool asked = query([this, question](Applier& applier) {
+    auto rows = applier.knobs();
+    keep_knobs(rows);
+    return [this, question, rows = std::move(rows)] {
+      std::erase(questions_, question);
+      if (questions_.empty()) impatience_.off();
+      if (question->answer) question->answer(rows);
+    };
+  });
+  if (!asked) return false;
+  if (questions_.empty()) impatience_.set(question->patient_until_ns);
+  questions_.push_back(std::move(question));
+  return true;
+}
+
+void Writer::answer_the_impatient() {
+  const auto rows = kept_knobs();
+  while (!questions_.empty() && questions_.front()->patient_until_ns <= monotonic_ns()) {
+    const auto question = std::move(questions_.front());
+    questions_.pop_front();
+    std::exchange(question->answer, nullptr)(rows);
+  }
+  if (!questions_.empty()) impatience_.set(questions_.front()->patient_until_ns);
+}
+
+void Writer::keep_knobs(std::vector<KnobStatus> knobs) {
+  const std::lock_guard lock(mutex_);
+  kept_knobs_ = std::move(knobs);
+}
+
+std::vector<KnobStatus> Writer::kept_knobs() {
+  const std::lock_guard lock(mutex_);
+  return kept_knobs_;
 }
 
 void Writer::retire(std::shared_ptr<void> kept) {
@@ -84,14 +134,16 @@ void Writer::apply(Desired desired, ReceiptHandler handler) {
       newer_waits = --waiting_applies_ > 0;
     }
     // The quick result is handed over before the slow knobs are begun: readers wait for it.
-    post([handler, receipt = applier.converge(desired, Pass::quick)] {
-      handler(receipt, Pass::quick);
-    });
+    Receipt quick = applier.converge(desired, Pass::quick);
+    const bool changed = !quick.empty();
+    post([handler, receipt = std::move(quick)] { handler(receipt, Pass::quick); });
+    // For those who ask while the next pass hangs.
+    if (changed) keep_knobs(applier.knobs());
     std::function<void()> done;
     if (!newer_waits) {
-      done = [handler, receipt = applier.converge(desired, Pass::freezing)] {
-        handler(receipt, Pass::freezing);
-      };
+      Receipt slow = applier.converge(desired, Pass::freezing);
+      if (!slow.empty()) keep_knobs(applier.knobs());
+      done = [handler, receipt = std::move(slow)] { handler(receipt, Pass::freezing); };
     }
     return done;
   });
@@ -125,10 +177,12 @@ void Writer::work() {
     auto& queue = jobs_.empty() ? queries_ : jobs_;
     Job job = std::move(queue.front());
     queue.pop_front();
+    busy_since_ns_ = monotonic_ns();
     lock.unlock();
     if (auto completion = job(applier_)) post(std::move(completion));
     job = nullptr;
     lock.lock();
+    busy_since_ns_ = 0;
   }
 }
 

@@ -19,6 +19,7 @@ namespace tuneshift {
 /// while this object lives.
 class Writer {
  public:
+  using KnobsHandler = std::function<void(const std::vector<KnobStatus>&)>;
   using ReceiptHandler = std::function<void(const Receipt&, Pass)>;
   /// Runs on the worker; what it returns runs on the loop afterwards.
   using Job = std::function<std::function<void()>(Applier&)>;
@@ -43,6 +44,14 @@ class Writer {
   /// wait already.
   bool query(Job job);
 
+  /// Hands the knobs to `answer`, on the loop: as they are, or, where the worker hangs longer than
+  /// patience_ns, as it last saw them. False when too many questions wait.
+  bool knobs(KnobsHandler answer);
+  static constexpr uint64_t patience_ns = 200'000'000;
+
+  /// Runs `completion` on the loop; callable from any thread.
+  void post(std::function<void()> completion);
+
   /// Keeps `kept` alive until every job queued so far, and its reply, is done.
   void retire(std::shared_ptr<void> kept);
 
@@ -51,9 +60,17 @@ class Writer {
   void finish(Job job);
 
  private:
+  /// One for knobs(); its answer is taken away when it was given.
+  struct Question {
+    KnobsHandler answer;
+    uint64_t patient_until_ns = 0;
+  };
+
   void work();
-  void post(std::function<void()> completion);
   void run_completions();
+  void keep_knobs(std::vector<KnobStatus> knobs);
+  std::vector<KnobStatus> kept_knobs();
+  void answer_the_impatient();
 
   Applier& applier_;
   std::mutex mutex_;
@@ -61,6 +78,10 @@ class Writer {
   std::deque<Job> jobs_;
   std::deque<Job> queries_;
   std::deque<std::function<void()>> completions_;
+  std::deque<std::shared_ptr<Question>> questions_;  ///< the loop's alone
+  Timer impatience_;
+  std::vector<KnobStatus> kept_knobs_;          ///< as the worker last saw them
+  uint64_t busy_since_ns_ = 0;                  ///< 0 while the worker has nothing to do
   std::vector<std::shared_ptr<void>> retired_;  ///< destroyed after all that may refer to them
   unsigned waiting_applies_ = 0;
   bool finished_ = false;

@@ -63,15 +63,20 @@ bool is_current(int fd, int directory_fd) {
          locked.st_dev == named.st_dev && locked.st_ino == named.st_ino;
 }
 
-/// The locked file, or -1 in `value()` while another process keeps it.
-Result<int> try_lock(int directory_fd, const std::string& path) {
-  const int fd = ::openat(directory_fd, kName, kFileFlags, 0600);
+Result<int> open_file(int directory_fd, const std::string& path, int flags) {
+  const int fd = ::openat(directory_fd, kName, flags, 0600);
   if (fd < 0) return open_error(path);
   const Status owned = check_ownership(fd, S_IFREG, path);
-  if (!owned) {
-    ::close(fd);
-    return owned.error();
-  }
+  if (owned) return fd;
+  ::close(fd);
+  return owned.error();
+}
+
+/// The locked file, or -1 in `value()` while another process keeps it.
+Result<int> try_lock(int directory_fd, const std::string& path) {
+  const auto opened = open_file(directory_fd, path, kFileFlags);
+  if (!opened) return opened.error();
+  const int fd = opened.value();
   if (::flock(fd, LOCK_EX | LOCK_NB) == 0 && is_current(fd, directory_fd)) return fd;
   ::close(fd);
   return -1;
@@ -143,10 +148,24 @@ Result<Journal> Journal::open(const std::string& directory, int wait_ms) {
   return journal;
 }
 
+Result<Journal> Journal::open_of_dying(const std::string& directory) {
+  const auto directory_fd = open_directory(directory);
+  if (!directory_fd) return directory_fd.error();
+  Journal journal(-1, directory_fd.value());
+  const auto fd = open_file(directory_fd.value(), directory + "/" + kName, kFileFlags & ~O_CREAT);
+  if (!fd) return fd.error();
+  journal.fd_ = fd.value();
+  journal.locked_ = false;
+  const Status whole = drop_torn_line(journal.fd_);
+  if (!whole) return whole.error();
+  return journal;
+}
+
 Journal::Journal(Journal&& other) noexcept
     : fd_(std::exchange(other.fd_, -1)),
       directory_fd_(std::exchange(other.directory_fd_, -1)),
-      compact_above_bytes_(other.compact_above_bytes_) {}
+      compact_above_bytes_(other.compact_above_bytes_),
+      locked_(other.locked_) {}
 
 Journal::~Journal() {
   if (fd_ >= 0) ::close(fd_);
@@ -200,6 +219,8 @@ Status Journal::clear() {
 
 Status Journal::append(const std::string& line) {
   struct stat info = {};
+  // Another file in its place would be free to lock while the dying one's write is still to land.
+  if (!locked_) return write_line(fd_, line);
   if (::fstat(fd_, &info) == 0 && info.st_size > std::max(compact_above_bytes_, kCompactAbove)) {
     // A line that finds no room says so itself, so a failure here need not.
     if (!compact()) compact_above_bytes_ = info.st_size * 2;

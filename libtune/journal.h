@@ -37,6 +37,11 @@ class Journal {
   /// the file is a symbolic link, or writable by others, or owned by somebody else.
   static Result<Journal> open(const std::string& directory, int wait_ms);
 
+  /// The same file without its lock, for when whoever keeps it runs no code of its own any more but
+  /// hangs in the kernel: nobody else appends to it then, and the lock goes on keeping others away.
+  /// not_found when there is no journal.
+  static Result<Journal> open_of_dying(const std::string& directory);
+
   Journal(Journal&& other) noexcept;
   Journal& operator=(Journal&&) = delete;
   Journal(const Journal&) = delete;
@@ -72,6 +77,7 @@ class Journal {
   int fd_ = -1;
   int directory_fd_ = -1;
   int64_t compact_above_bytes_ = 0;
+  bool locked_ = true;
 };
 
 }  // namespace tuneshift

@@ -46,6 +46,10 @@ class KernelFs {
   /// The inode number of a file or directory, symbolic links followed.
   [[nodiscard]] virtual Result<uint64_t> inode(std::string_view path) const;
 
+ protected:
+  /// For one that hands every call on to another.
+  KernelFs() = default;
+
  private:
   explicit KernelFs(int root_fd) : root_fd_(root_fd) {}
   int root_fd_ = -1;

@@ -79,6 +79,26 @@ void KnobWriter::settle_guard(const KnobRecord& mover, const Guard& guard) {
     (void)journal_.append_restored(guard.knob.name);
     return;
   }
+  KnobRecord& moved = moved_record(mover, guard);
+  if (now) {
+    moved.wanted = now.value();
+    confirm(moved, now.value());
+  } else {
+    moved.in_force = moved.guarded = true;
+  }
+  if (!guard.excluded) moved_.push_back(guard.knob.name);
+}
+
+void KnobWriter::leave_guards(const KnobRecord& mover, const Guards& guards) {
+  for (const Guard& guard : guards) {
+    const KnobRecord* known = find(guard.knob.name);
+    if (known != nullptr && known->state == KnobState::yielded) continue;
+    KnobRecord& moved = moved_record(mover, guard);
+    moved.in_force = moved.guarded = moved.unanswered = true;
+  }
+}
+
+KnobRecord& KnobWriter::moved_record(const KnobRecord& mover, const Guard& guard) {
   KnobRecord& moved = record(guard.knob);
   if (!moved.has_original) {
     moved.device = guard.device;
@@ -90,13 +110,7 @@ void KnobWriter::settle_guard(const KnobRecord& mover, const Guard& guard) {
   }
   moved.written.clear();
   moved.moved_by = mover.knob.name;
-  if (now) {
-    moved.wanted = now.value();
-    confirm(moved, now.value());
-  } else {
-    moved.in_force = moved.guarded = true;
-  }
-  if (!guard.excluded) moved_.push_back(guard.knob.name);
+  return moved;
 }
 
 }  // namespace tuneshift

@@ -38,6 +38,11 @@ bool is_removed(const Result<std::string>& shown, const Knob& knob) {
   return !shown && knob.kind->target != Target::machine && shown.error().code == ErrorCode::not_found;
 }
 
+/// A call that was given up, unlike one of which the kernel itself says ETIMEDOUT.
+bool is_given_up(const Status& status) {
+  return !status && status.error().code == ErrorCode::timeout && status.error().errno_value == 0;
+}
+
 }  // namespace
 
 KnobWriter::KnobWriter(KernelFs& kernel, Journal& journal, Clocks clocks)
@@ -132,6 +137,7 @@ void KnobWriter::take(KnobRecord& record, const Want& want, Receipt& receipt) {
   }
   if (!record.has_original) record.original = current.value();
   record.has_original = true;
+  if (record.unanswered) learn(record, current.value(), receipt);
   if (!is_expected(record, current.value())) return yield(record, current.value(), receipt);
   const auto text = resolve_value(kernel_, record.knob, want.value, record.original);
   if (!text) {
@@ -183,6 +189,11 @@ void KnobWriter::write(KnobRecord& record, const std::string& current, const std
     return fail(record, KnobState::failed, again.error().message, receipt);
   }
   const Status written = kernel_.write(record.knob.path, text);
+  if (is_given_up(written)) {
+    record.ours.push_back(text);
+    record.unconfirmed = true;
+    return leave_unanswered(record, guards, written.error(), receipt);
+  }
   Change done = change(ChangeKind::written, record, current, text);
   const auto shown = read_normal(kernel_, record.knob);
   if (tells_of_removal(written, record.knob) || is_removed(shown, record.knob)) {
@@ -219,12 +230,33 @@ void KnobWriter::write(KnobRecord& record, const std::string& current, const std
   receipt.push_back(std::move(done));
 }
 
+void KnobWriter::leave_unanswered(KnobRecord& record, const Guards& guards, const Error& error,
+                                  Receipt& receipt) {
+  record.in_force = record.unanswered = true;
+  record.written.clear();
+  leave_guards(record, guards);
+  fail(record, KnobState::failed, error.message, receipt);
+}
+
+void KnobWriter::learn(KnobRecord& record, const std::string& current, Receipt& receipt) {
+  record.unanswered = false;
+  if (current != record.original && !is_expected(record, current)) return;
+  const bool landed = record.unconfirmed && !record.ours.empty() &&
+                      (record.ours.back() == current ||
+                       may_be_rounded(*record.knob.kind, record.ours.back(), current));
+  if (landed) record.written = record.ours.back();
+  confirm(record, current);
+  if (landed && record.in_force) {
+    receipt.push_back(change(ChangeKind::written, record, record.original, current));
+  }
+}
+
 void KnobWriter::confirm(KnobRecord& record, const std::string& shown) {
   if (shown == record.original && !is_request(record)) return settle(record);
   note(journal_.append_confirm(record.knob.name, shown));
   record.ours = {shown};
   record.in_force = true;
-  record.unconfirmed = record.guarded = false;
+  record.unconfirmed = record.guarded = record.unanswered = false;
 }
 
 void KnobWriter::settle(KnobRecord& record) {
@@ -233,7 +265,7 @@ void KnobWriter::settle(KnobRecord& record) {
   record.written.clear();
   record.refused.clear();
   record.moved_by.clear();
-  record.in_force = record.unconfirmed = record.guarded = false;
+  record.in_force = record.unconfirmed = record.guarded = record.unanswered = false;
   set_state(record, KnobState::ours);
 }
 
@@ -243,7 +275,13 @@ void KnobWriter::put_back(KnobRecord& record, Receipt& receipt) {
   const auto current = read_normal(kernel_, record.knob);
   if (is_removed(current, record.knob)) return lose(record, receipt);
   if (!current) return fail(record, KnobState::failed, current.error().message, receipt);
-  if (current.value() == record.original && !is_request(record)) return settle(record);
+  if (current.value() == record.original && !is_request(record)) {
+    if (record.unanswered && !record.ours.empty()) {
+      receipt.push_back(change(ChangeKind::restored, record, record.ours.back(), record.original));
+    }
+    return settle(record);
+  }
+  record.unanswered = false;
   if (twin_is_yielded(record) || !is_expected(record, current.value())) {
     return yield(record, current.value(), receipt);
   }
@@ -264,6 +302,10 @@ void KnobWriter::put_back(KnobRecord& record, Receipt& receipt) {
     return yield(record, again.value(), receipt);
   }
   const Status status = write_original(record);
+  if (is_given_up(status)) {
+    record.guarded = record.guarded || record.knob.kind->restore == Restore::wbt_default;
+    return leave_unanswered(record, guards, status.error(), receipt);
+  }
   const Change done = change(ChangeKind::restored, record, current.value(), record.original);
   const auto shown = read_normal(kernel_, record.knob);
   settle_guards(record, guards);
@@ -353,7 +395,7 @@ void KnobWriter::yield(KnobRecord& record, const std::string& theirs, Receipt& r
   record.ours.clear();
   record.written.clear();
   record.moved_by.clear();
-  record.in_force = record.unconfirmed = record.guarded = false;
+  record.in_force = record.unconfirmed = record.guarded = record.unanswered = false;
   set_state(record, KnobState::yielded);
   receipt.push_back(change(ChangeKind::yielded, record, shown, theirs));
   receipt.back().writer = writer;

@@ -29,6 +29,7 @@ struct KnobRecord {
   bool in_force = false;     ///< the journal has it unsettled
   bool unconfirmed = false;  ///< as in JournalEntry
   bool guarded = false;      ///< as in JournalEntry
+  bool unanswered = false;   ///< a write that may move it has not returned: it may land yet
   bool is_wanted = false;
   uint64_t since_us = 0;
 };
@@ -78,6 +79,11 @@ class KnobWriter {
 
   void write(KnobRecord& record, const std::string& current, const std::string& text,
              Receipt& receipt);
+  /// Records a write that may land later: it stays in force until the kernel answers again.
+  void leave_unanswered(KnobRecord& record, const Guards& guards, const Error& error,
+                        Receipt& receipt);
+  /// What became of it: a file that answers again is done with all that was written before.
+  void learn(KnobRecord& record, const std::string& current, Receipt& receipt);
   void confirm(KnobRecord& record, const std::string& shown);
   void settle(KnobRecord& record);
   /// Makes the record one of the device that has the knob's name now.
@@ -91,6 +97,9 @@ class KnobWriter {
   /// Records what it did move.
   void settle_guards(const KnobRecord& mover, const Guards& guards);
   void settle_guard(const KnobRecord& mover, const Guard& guard);
+  /// Leaves them open: what it moves is not known before it returns.
+  void leave_guards(const KnobRecord& mover, const Guards& guards);
+  KnobRecord& moved_record(const KnobRecord& mover, const Guard& guard);
   [[nodiscard]] Result<Knob> twin_of(const KnobRecord& record) const;
   bool twin_is_yielded(const KnobRecord& record);
   KnobRecord* find(const std::string& name);

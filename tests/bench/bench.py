@@ -22,16 +22,22 @@ def note(text):
     print(terminal.paint("dim", text) if sys.stderr.isatty() else text, file=sys.stderr, flush=True)
 
 
-def measure(stack, build, rounds, seconds):
+GROUPS = ("idle", "stall", "local", "slow")
+
+
+def measure(stack, build, options):
     disk = stack.enter_context(disk_scratch("bench", figures.LOCAL_BYTES))
     memory = stack.enter_context(Scratch("/dev/shm", "bench"))
     bus = stack.enter_context(PrivateBus(disk.path))
     daemon = stack.enter_context(Tuneshiftd(build, bus, disk.path, CONFIGURATION))
     # Idle first: the slow store is a file system that a machine without FUSE has not mounted.
-    rows = figures.idle(build, daemon, seconds, note)
-    rows += figures.local_disk(build, disk, daemon, rounds, note)
-    rows += figures.slow_store(stack, build, memory, daemon, rounds, note)
-    return rows
+    groups = {
+        "idle": lambda: figures.idle(build, daemon, options.idle_seconds, note),
+        "stall": lambda: figures.stalled_knob(stack, build, memory, daemon, note),
+        "local": lambda: figures.local_disk(build, disk, daemon, options.rounds, note),
+        "slow": lambda: figures.slow_store(stack, build, memory, daemon, options.rounds, note),
+    }
+    return [row for name in GROUPS if name in options.only for row in groups[name]()]
 
 
 def number(value):
@@ -52,12 +58,13 @@ def main():
     parser.add_argument("--build", default="build/release", help="build folder")
     parser.add_argument("--rounds", type=int, default=5, help="of every kind of load")
     parser.add_argument("--idle-seconds", type=int, default=30, help="to count wake-ups for")
+    parser.add_argument("--only", nargs="+", choices=GROUPS, default=GROUPS,
+                        help="these groups of figures alone")
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args()
     try:
         with cleanup() as stack:
-            rows = measure(stack, os.path.abspath(options.build), options.rounds,
-                           options.idle_seconds)
+            rows = measure(stack, os.path.abspath(options.build), options)
     except Failed as failure:
         print(f"bench: {failure}", file=sys.stderr)
         return 1

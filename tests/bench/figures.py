@@ -6,6 +6,8 @@ import statistics
 import subprocess
 import time
 
+from bus.dbus_wire import Connection
+from lib.loop_device import HangingDisk
 from lib.machine import make_cold
 from lib.processes import Failed, end, spawn, wait_for
 from lib.programs import Reader, load, make_model
@@ -13,6 +15,8 @@ from lib.service import History
 from lib.slow_rounds import MODES, SlowRounds
 
 LOCAL_BYTES = 2 << 30
+STALL_SECONDS = 5
+STALLING_PROFILE = "summary: for the bench\nblock:\n  queue/scheduler: [kyber]\n"
 FREEZING = ("scheduler", "nr_requests", "max_sectors_kb", "wbt_lat_usec")
 
 
@@ -178,4 +182,58 @@ def idle(build, daemon, seconds, say):
                how + "; spawn_threads: one every 100 ms"),
         Figure("resident memory", resident, "MiB", resident, resident, "≤ 16", "VmRSS while idle"),
         Figure("resident memory, peak", peak, "MiB", peak, peak, "", "VmHWM"),
+    ]
+
+
+def _ask_state(connection):
+    started = time.monotonic()
+    connection.call("org.tuneshift1", "/org/tuneshift1", "org.freedesktop.DBus.Properties", "Get",
+                    "ss", ("org.tuneshift1.Manager", "State"))
+    return (time.monotonic() - started) * 1000
+
+
+def _ask_for(connection, seconds):
+    answers = []
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        answers.append(_ask_state(connection))
+        time.sleep(0.002)
+    return answers
+
+
+def stalled_knob(stack, build, memory, daemon, say):
+    """How the bus answers while the kernel does not take a write."""
+    profile = os.path.join(daemon.profiles, "stalling.yaml")
+    with open(profile, "w", encoding="utf-8") as file:
+        file.write(STALLING_PROFILE)
+    os.chmod(profile, 0o644)
+    daemon.start()
+    with HangingDisk(build, memory) as disk:
+        connection = stack.enter_context(
+            Connection(daemon.environment["DBUS_SYSTEM_BUS_ADDRESS"]))
+        say(f"the bus for {STALL_SECONDS} s")
+        quiet = _ask_for(connection, STALL_SECONDS)
+        disk.hang()
+        say(f"a scheduler write that hangs for {STALL_SECONDS} s")
+        connection.call("org.tuneshift1", "/org/tuneshift1", "org.tuneshift1.Manager", "Hold",
+                        "ssa{sv}", ("stalling", "bench", {"devices": ("as", [disk.name])}))
+        answers = _ask_for(connection, STALL_SECONDS)
+        knob = f"block/{disk.name}/queue/scheduler"
+
+        def has(state):
+            return any(row["knob"] == knob and row["state"] == state for row in daemon.ask("knobs"))
+
+        if not has("failed"):
+            raise Failed("the write did not hang")
+        disk.release()
+        wait_for(lambda: has("ours"), 10)
+        daemon.stop()
+    os.unlink(profile)
+    tail, quiet_tail = (statistics.quantiles(times, n=100)[98] for times in (answers, quiet))
+    how = f"Properties.Get of State, {len(answers)} calls in {STALL_SECONDS} s while a write hangs"
+    return [
+        _figure("Get beside a stalled knob", answers, "ms", "≤ 20 at most", how),
+        Figure("Get beside a stalled knob, p99", tail, "ms", tail, tail, "", "of the same calls"),
+        _figure("Get beside none", quiet, "ms", "",
+                f"the same before it: what the machine itself does; p99 {quiet_tail:.1f} ms"),
     ]

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // A store behind a network, for tests: a read-only view of a directory in which every read request
 // takes a fixed latency and all of them share one link. Metadata is answered at once. Keep the
-// directory in memory (/dev/shm), or the disk's noise is in every figure.
+// directory in memory (/dev/shm), or the disk's noise is in every figure. After SIGUSR1 no read is
+// answered until SIGUSR2; it says "holding" and "letting go". Ending the store ends the reads too.
 #include <dirent.h>
 #include <fcntl.h>
 #include <fuse_lowlevel.h>
@@ -11,12 +12,15 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <atomic>
 #include <cerrno>
 #include <climits>
 #include <csignal>
 #include <cstdio>
 #include <cstring>
+#include <ctime>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -30,6 +34,30 @@ using tuneshift::SlowLink;
 
 // The kernel may keep names and attributes for so long: nothing changes under the tests.
 constexpr double cache_seconds = 3600;
+constexpr timespec held_step{0, 1000000};
+
+// Set by signals; a store stopped as a process could not take the SIGTERM that ends it.
+std::atomic<bool> reads_are_held{false};
+
+void hold_reads(int signal) {
+  reads_are_held = signal == SIGUSR1;
+  const std::string_view said = reads_are_held ? "holding\n" : "letting go\n";
+  // Whoever does not listen misses it.
+  static_cast<void>(!write(STDOUT_FILENO, said.data(), said.size()));
+}
+
+// Until the reads are let go, or the store is told to end.
+void wait_while_held(fuse_session* session) {
+  while (reads_are_held && fuse_session_exited(session) == 0) nanosleep(&held_step, nullptr);
+}
+
+void set_up_holding() {
+  struct sigaction action {};
+  action.sa_handler = hold_reads;
+  action.sa_flags = SA_RESTART;
+  sigaction(SIGUSR1, &action, nullptr);
+  sigaction(SIGUSR2, &action, nullptr);
+}
 
 struct Settings {
   std::string source;
@@ -46,6 +74,7 @@ struct Store {
   Settings settings;
   NodeTable nodes;
   SlowLink link;
+  fuse_session* session = nullptr;
 };
 
 Store& store_of(fuse_req_t request) {
@@ -138,6 +167,7 @@ void read(fuse_req_t request, fuse_ino_t, size_t size, off_t offset, fuse_file_i
     return;
   }
   SlowLink::wait_until(due_ns);
+  wait_while_held(store_of(request).session);
   fuse_reply_buf(request, buffer.data(), static_cast<size_t>(length));
 }
 
@@ -239,6 +269,7 @@ int mount_and_serve(Store& store) {
 
   const fuse_lowlevel_ops ops = operations();
   fuse_session* session = fuse_session_new(&arguments, &ops, sizeof(ops), &store);
+  store.session = session;
   int status = 1;
   if (session != nullptr && fuse_set_signal_handlers(session) == 0) {
     if (fuse_session_mount(session, store.settings.mount_point.c_str()) == 0) {
@@ -278,6 +309,7 @@ int main(int argc, char** argv) {
   prctl(PR_SET_TIMERSLACK, 1);
   // The store stands for another machine: it must not wait for this one's CPUs. Best effort.
   setpriority(PRIO_PROCESS, 0, -20);
-  Store store{settings, NodeTable(root_fd), SlowLink(settings.latency_us, settings.rate)};
+  set_up_holding();
+  Store store{settings, NodeTable(root_fd), SlowLink(settings.latency_us, settings.rate), nullptr};
   return mount_and_serve(store);
 }

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 #include <chrono>
+#include <csignal>
 #include <fstream>
+#include <future>
 #include <thread>
 
 #include "child.h"
@@ -102,4 +105,29 @@ TEST_CASE("pages stay cached over an open, unless told otherwise") {
   const double cold = seconds_to_read(model);
   const double again = seconds_to_read(model);
   CHECK((again < cold / 2) == keep);
+}
+
+TEST_CASE("reads that are held are answered when they are let go, and end with the store") {
+  MountedStore store;
+  Child daemon(store.command({"--latency-us", "0", "--rate", "0"}));
+  REQUIRE(daemon.read_line() == "ready");
+  kill(daemon.pid(), SIGUSR1);
+  REQUIRE(daemon.read_line() == "holding");
+  std::promise<std::string> thread;
+  auto reading = std::async(std::launch::async, [&] {
+    thread.set_value("/proc/self/task/" + std::to_string(gettid()) + "/stat");
+    return read_file(store.mount_point / "deeper/model");
+  });
+  const std::string state = thread.get_future().get();
+  while (read_file(state).find(") D ") == std::string::npos) std::this_thread::yield();
+  const bool lets_go = GENERATE(true, false);
+  if (lets_go) {
+    kill(daemon.pid(), SIGUSR2);
+    CHECK(daemon.read_line() == "letting go");
+    CHECK(reading.get().size() == 8 << 20);
+  }
+  daemon.terminate();
+  CHECK(daemon.wait() == 0);
+  if (!lets_go) reading.wait();
+  CHECK_FALSE(store.mounted());
 }

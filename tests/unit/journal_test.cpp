@@ -330,3 +330,26 @@ TEST_CASE("the journal keeps which device a value was for") {
   CHECK(journal.read().entries[0].original == "300");
   CHECK(journal.read().problems.empty());
 }
+
+TEST_CASE("beside a dying keeper the journal is appended to, and its lock stays where it is") {
+  const KernelTree run{};
+  CHECK(Journal::open_of_dying(run.root()).error().code == ErrorCode::not_found);
+  Journal dying = open_journal(run);
+  REQUIRE(dying.append_intent("stuck", "1", "2"));
+  REQUIRE(dying.append_intent("other", "1", "2"));
+  auto opened = Journal::open_of_dying(run.root());
+  REQUIRE(opened);
+  Journal& beside = opened.value();
+  CHECK(beside.read().entries.size() == 2);
+  const std::string value(1000, 'v');
+  for (int i = 0; i < 600; ++i) {
+    REQUIRE(beside.append_intent("other", "1", value));
+  }
+  REQUIRE(beside.append_restored("other"));
+  // A file in its place would be anybody's to lock.
+  CHECK(Journal::open(run.root(), 0).error().code == ErrorCode::busy);
+  const JournalContents seen = dying.read();
+  REQUIRE(seen.entries.size() == 1);
+  CHECK(seen.entries[0].knob == "stuck");
+  CHECK(seen.problems.empty());
+}
