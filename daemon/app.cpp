@@ -16,6 +16,7 @@
 #include "daemon/device_watch.h"
 #include "daemon/hold_book.h"
 #include "daemon/inspector.h"
+#include "daemon/knob_backends.h"
 #include "daemon/pinned_file.h"
 #include "daemon/probes.h"
 #include "daemon/recorder.h"
@@ -228,7 +229,8 @@ int run_daemon(const Options& options, KernelFs& kernel, const Settings& setting
   }
   create_directory(options.state_directory);
   Recorder recorder;
-  Applier applier(kernel, journal.value(), system_clocks());
+  KnobRouter knobs(kernel, knob_backends(kernel, {options.run_directory}));
+  Applier applier(knobs, journal.value(), system_clocks());
   for (const std::string& problem : journal.value().read().problems) recorder.warn(problem);
   // What an earlier daemon left behind goes back first: it is no original of ours.
   log_changes(recorder, applier.restore_all());
@@ -251,7 +253,8 @@ int run_restore(const Options& options, KernelFs& kernel) {
   }
   for (const std::string& problem : journal.value().read().problems) spdlog::warn("{}", problem);
   Recorder recorder;
-  Applier applier(kernel, journal.value(), system_clocks());
+  KnobRouter knobs(kernel, knob_backends(kernel, {options.run_directory}));
+  Applier applier(knobs, journal.value(), system_clocks());
   const Receipt receipt = applier.restore_all();
   log_changes(recorder, receipt);
   return all_restored(receipt) ? 0 : 1;

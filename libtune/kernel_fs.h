@@ -42,6 +42,10 @@ class KernelFs {
   /// The target of a symbolic link, as stored.
   [[nodiscard]] virtual Result<std::string> read_link(std::string_view path) const;
 
+ protected:
+  /// For a decorator, which opens no root of its own and answers every call itself.
+  KernelFs() = default;
+
  private:
   explicit KernelFs(int root_fd) : root_fd_(root_fd) {}
   int root_fd_ = -1;
