@@ -229,7 +229,8 @@ int run_daemon(const Options& options, KernelFs& kernel, const Settings& setting
   }
   create_directory(options.state_directory);
   Recorder recorder;
-  KnobRouter knobs(kernel, knob_backends(kernel, {options.run_directory}));
+  KnobRouter knobs(
+      kernel, knob_backends(kernel, {options.run_directory, settings.config.allow_kubernetes}));
   Applier applier(knobs, journal.value(), system_clocks());
   for (const std::string& problem : journal.value().read().problems) recorder.warn(problem);
   // What an earlier daemon left behind goes back first: it is no original of ours.

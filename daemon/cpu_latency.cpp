@@ -16,16 +16,21 @@ constexpr int64_t largest_us = 2000000000;
 }  // namespace
 
 Result<std::string> CpuLatency::read(std::string_view /*rest*/) {
-  const std::lock_guard lock(mutex_);
-  if (fd_) return std::to_string(requested_);
-  if (access(device_.c_str(), F_OK) != 0) return errno_error(errno, "open", device_);
-  return std::string("unset");
+  // Opening it asks for the default, which changes nothing.
+  const UniqueFd fd(open(device_.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
+  if (!fd) return errno_error(errno, "open", device_);
+  int32_t microseconds = 0;
+  const ssize_t count = ::read(fd.get(), &microseconds, sizeof(microseconds));
+  if (count != static_cast<ssize_t>(sizeof(microseconds))) {
+    return errno_error(count < 0 ? errno : EIO, "read", device_);
+  }
+  return std::to_string(microseconds);
 }
 
 Status CpuLatency::write(std::string_view /*rest*/, std::string_view value) {
   const std::lock_guard lock(mutex_);
-  if (value.empty() || value == "unset") {
-    fd_.reset();
+  if (value.empty()) {
+    request_.reset();
     return {};
   }
   const auto number = parse_integer(value);
@@ -40,11 +45,11 @@ Status CpuLatency::write(std::string_view /*rest*/, std::string_view value) {
 Status CpuLatency::request(int32_t microseconds) {
   // A descriptor that is open already is changed: between two there would be no request at all.
   UniqueFd opened;
-  if (!fd_) {
+  if (!request_) {
     opened = UniqueFd(open(device_.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY));
     if (!opened) return errno_error(errno, "open", device_);
   }
-  const int fd = fd_ ? fd_.get() : opened.get();
+  const int fd = request_ ? request_.get() : opened.get();
   ssize_t count = 0;
   do {
     count = ::write(fd, &microseconds, sizeof(microseconds));
@@ -52,8 +57,7 @@ Status CpuLatency::request(int32_t microseconds) {
   if (count != static_cast<ssize_t>(sizeof(microseconds))) {
     return errno_error(count < 0 ? errno : EIO, "write", device_);
   }
-  if (opened) fd_ = std::move(opened);
-  requested_ = microseconds;
+  if (opened) request_ = std::move(opened);
   return {};
 }
 

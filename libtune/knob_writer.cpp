@@ -192,8 +192,8 @@ void KnobWriter::put_back(KnobRecord& record, Receipt& receipt) {
   if (record.state == KnobState::yielded || !record.in_force) return;
   const auto current = read_normal(kernel_, record.knob);
   if (!current && current.error().code == ErrorCode::not_found &&
-      is_of_device(record.knob.kind->target)) {
-    // The device has gone, and its values with it.
+      record.knob.kind->target != Target::machine) {
+    // The device or unit has gone, and its values with it.
     record.error = current.error().message;
     receipt.push_back(change(ChangeKind::absent, record, record.written, ""));
     return settle(record);

@@ -1,40 +1,43 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "daemon/modules/module_names.h"
 
-#include <algorithm>
+#include <set>
+
+#include "libtune/config.h"
+#include "libtune/profile_file.h"
 
 namespace tuneshift {
 
 namespace {
 
-constexpr size_t longest_name = 55;
-
-bool is_name_character(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-         c == '-';
+void add_named(const std::vector<std::string>& names, std::set<std::string>& modules,
+               Diagnostics& mistakes) {
+  for (const std::string& name : names) {
+    // A name for modprobe's configuration, not an option of whatever command it leads to.
+    if (is_module_name(name) && name.front() != '-') {
+      modules.insert(name);
+    } else {
+      mistakes.push_back({"command line", 0, 0, "'" + name + "' is no name of a kernel module"});
+    }
+  }
 }
 
 }  // namespace
 
-Status check_module_name(const std::string& name) {
-  if (!name.empty() && name.size() <= longest_name && name.front() != '-' &&
-      std::all_of(name.begin(), name.end(), is_name_character)) {
-    return {};
+ModulePlan modules_to_load(const ModuleRequest& request, Diagnostics& mistakes) {
+  ModulePlan plan;
+  std::set<std::string> modules;
+  if (request.names.empty()) {
+    const Config config = read_config(request.config, mistakes);
+    plan.may_load = config.mode == Mode::automatic || config.mode == Mode::manual;
+    for (const auto& [name, profile] : read_profiles(request.profiles, mistakes)) {
+      modules.insert(profile.modules.begin(), profile.modules.end());
+    }
+  } else {
+    add_named(request.names, modules, mistakes);
   }
-  return Error{ErrorCode::invalid_argument,
-               "'" + name.substr(0, longest_name) + "' is no name of a kernel module",
-               {},
-               0};
-}
-
-Result<std::vector<std::string>> modules_to_load(const ModuleRequest& request) {
-  std::vector<std::string> modules;
-  for (const std::string& name : request.names) {
-    const Status status = check_module_name(name);
-    if (!status) return status.error();
-    if (std::find(modules.begin(), modules.end(), name) == modules.end()) modules.push_back(name);
-  }
-  return modules;
+  if (mistakes.empty()) plan.names.assign(modules.begin(), modules.end());
+  return plan;
 }
 
 }  // namespace tuneshift

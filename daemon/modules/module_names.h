@@ -4,22 +4,24 @@
 #include <string>
 #include <vector>
 
-#include "libtune/result.h"
+#include "libtune/mistakes.h"
 
 namespace tuneshift {
 
 /// What tuneshift-modules was asked for on its command line.
 struct ModuleRequest {
-  std::vector<std::string> names;
+  std::vector<std::string> names;  ///< none: those of the profiles
+  std::vector<std::string> profiles = {"/usr/lib/tuneshift/profiles", "/etc/tuneshift/profiles"};
+  std::string config = "/etc/tuneshift/tuneshift.yaml";
 };
 
-/// invalid_argument unless it is 1 to 55 letters, digits, "_" and "-" (MODULE_NAME_LEN of
-/// include/linux/module.h, on 64 bits, with its terminator): nothing that would be an option, a
-/// path or an alias with a pattern.
-Status check_module_name(const std::string& name);
+struct ModulePlan {
+  std::vector<std::string> names;  ///< each once
+  bool may_load = true;            ///< not while the configuration lets nothing be changed
+};
 
-/// The modules to load, each once, in the order in which they are named. An error names the first
-/// that cannot be one; then none is to be loaded.
-Result<std::vector<std::string>> modules_to_load(const ModuleRequest& request);
+/// The modules to load. Those of every profile, as any may be held, and a load does not wait for a
+/// module. Nothing is to be loaded when there are mistakes.
+ModulePlan modules_to_load(const ModuleRequest& request, Diagnostics& mistakes);
 
 }  // namespace tuneshift

@@ -6,27 +6,68 @@
 using namespace tuneshift;
 using namespace tuneshift::test;
 
-TEST_CASE("a module's name is letters, digits, dashes and underscores", "[modules]") {
-  for (const std::string name : {"nfs", "nvme_core", "dm-cache", "8021q", "x"}) {
-    CAPTURE(name);
-    REQUIRE(check_module_name(name).ok());
+namespace {
+
+/// A folder of profiles and a configuration that nobody else may write.
+struct Settings {
+  explicit Settings(const std::string& mode)
+      : tree{file("lib/a.yaml", "summary: a\nmodules: [nfs, dm-cache]\n"),
+             file("etc/b.yaml", "summary: b\ninclude: a\nmodules: [cachefiles, nfs]\n"),
+             file("tuneshift.yaml", "mode: " + mode + "\n")} {
+    request.profiles = {tree.root() + "/lib", tree.root() + "/etc"};
+    request.config = tree.root() + "/tuneshift.yaml";
   }
-  REQUIRE(check_module_name(std::string(55, 'a')).ok());
+  KernelTree tree;
+  ModuleRequest request;
+};
+
+}  // namespace
+
+TEST_CASE("names on the command line are taken instead of the profiles'", "[modules]") {
+  Settings settings("observe");
+  settings.request.names = {"nfs", "8021q", "nvme_core", "nfs", std::string(55, 'a')};
+  Diagnostics mistakes;
+  const ModulePlan plan = modules_to_load(settings.request, mistakes);
+  REQUIRE(plan.names ==
+          std::vector<std::string>{"8021q", std::string(55, 'a'), "nfs", "nvme_core"});
+  REQUIRE(plan.may_load);
+  REQUIRE(mistakes.empty());
+}
+
+TEST_CASE("one name that cannot be a module's stops all", "[modules]") {
   for (const std::string& name :
        {std::string(), std::string(56, 'a'), std::string("../nfs"), std::string("nfs.ko"),
         std::string("pci:v*"), std::string("nfs "), std::string("-r"), std::string("a=b"),
         std::string("a\0b", 3), std::string("n\xc3\xa4")}) {
     CAPTURE(name);
-    REQUIRE(check_module_name(name).error().code == ErrorCode::invalid_argument);
+    ModuleRequest request;
+    request.names = {"nfs", name};
+    Diagnostics mistakes;
+    REQUIRE(modules_to_load(request, mistakes).names.empty());
+    REQUIRE(mistakes.size() == 1);
   }
 }
 
-TEST_CASE("each module is named once, and one mistake stops all", "[modules]") {
-  REQUIRE(modules_to_load({{"nfs", "dm-cache", "nfs"}}).value() ==
-          std::vector<std::string>{"nfs", "dm-cache"});
-  REQUIRE(modules_to_load({}).value().empty());
-  const auto mistake = modules_to_load({{"nfs", "a b"}});
-  REQUIRE(mistake.error().message.find("'a b'") != std::string::npos);
+TEST_CASE("the modules of all profiles are loaded where anything may be changed", "[modules]") {
+  for (const auto& [mode, may_load] : std::map<std::string, bool>{
+           {"observe", false}, {"auto", true}, {"manual", true}, {"paused", false}}) {
+    CAPTURE(mode);
+    const Settings settings(mode);
+    Diagnostics mistakes;
+    const ModulePlan plan = modules_to_load(settings.request, mistakes);
+    REQUIRE(plan.names == std::vector<std::string>{"cachefiles", "dm-cache", "nfs"});
+    REQUIRE(plan.may_load == may_load);
+    REQUIRE(mistakes.empty());
+  }
+}
+
+TEST_CASE("a mistake in a profile or the configuration loads nothing", "[modules]") {
+  const std::string where = GENERATE("etc/b.yaml", "tuneshift.yaml");
+  const Settings settings("auto");
+  settings.tree.set(where, "modules: 5\n");
+  Diagnostics mistakes;
+  REQUIRE(modules_to_load(settings.request, mistakes).names.empty());
+  REQUIRE_FALSE(mistakes.empty());
 }
 
 TEST_CASE("what the index of modules lacks is unknown", "[modules]") {
