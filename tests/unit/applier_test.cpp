@@ -459,8 +459,7 @@ TEST_CASE("a unit that is gone takes its settings with it") {
   const std::string path = "systemd/vllm.service/CPUWeight";
   rig.tree.add(file(path, "unset\n"));
   const Desired desired = {{"cgroup/vllm.service/cpu.weight", want(exactly("500"))}};
-  CHECK(summary(rig.converge(desired)) ==
-        "written cgroup/vllm.service/cpu.weight unset -> 500\n");
+  CHECK(summary(rig.converge(desired)) == "written cgroup/vllm.service/cpu.weight unset -> 500\n");
   rig.converge({});
   CHECK(rig.tree.text(path) == "unset\n");
   rig.converge(desired);

@@ -151,7 +151,7 @@ def held(name, *devices):
             "u", str(cookie), check=False)
 
 
-def wait_equal(what, value, expected, seconds=15):
+def wait_equal(what, value, expected, seconds=30):
     """Waits until the value is as expected; tells what it is instead."""
     with contextlib.suppress(AssertionError):
         wait_for(what, lambda: value() == expected, seconds)
