@@ -17,6 +17,7 @@
 #include "daemon/device_watch.h"
 #include "daemon/hold_book.h"
 #include "daemon/inspector.h"
+#include "daemon/knob_backends.h"
 #include "daemon/open_journal.h"
 #include "daemon/pinned_file.h"
 #include "daemon/probes.h"
@@ -236,7 +237,10 @@ int run_daemon(const Options& options, KernelFs& kernel, const Settings& setting
   mkdir(options.state_directory.c_str(), 0755);
   Recorder recorder;
   DeadlineFs patient_kernel(kernel);
-  Applier applier(patient_kernel, journal.value(), system_clocks());
+  KnobRouter knobs(
+      patient_kernel,
+      knob_backends(kernel, {options.run_directory, settings.config.allow_kubernetes}));
+  Applier applier(knobs, journal.value(), system_clocks());
   for (const std::string& problem : journal.value().read().problems) recorder.warn(problem);
   // What an earlier daemon left behind goes back first: it is no original of ours.
   log_changes(recorder, applier.restore_all());
@@ -261,7 +265,8 @@ int run_restore(const Options& options, KernelFs& kernel) {
   }
   for (const std::string& problem : journal.value().read().problems) spdlog::warn("{}", problem);
   Recorder recorder;
-  Applier applier(patient_kernel, journal.value(), system_clocks());
+  KnobRouter knobs(patient_kernel, knob_backends(kernel, {options.run_directory}));
+  Applier applier(knobs, journal.value(), system_clocks());
   const Receipt receipt = applier.restore_all();
   log_changes(recorder, receipt);
   return all_restored(receipt) ? 0 : 1;

@@ -454,6 +454,20 @@ TEST_CASE("a write-back limit is not lowered below what is dirty") {
   CHECK(rig.tree.text(kDirtyRatio) == rig.before.at(kDirtyRatio));
 }
 
+TEST_CASE("a unit that is gone takes its settings with it") {
+  Rig rig;
+  const std::string path = "systemd/vllm.service/CPUWeight";
+  rig.tree.add(file(path, "unset\n"));
+  const Desired desired = {{"cgroup/vllm.service/cpu.weight", want(exactly("500"))}};
+  CHECK(summary(rig.converge(desired)) == "written cgroup/vllm.service/cpu.weight unset -> 500\n");
+  rig.converge({});
+  CHECK(rig.tree.text(path) == "unset\n");
+  rig.converge(desired);
+  rig.tree.remove("systemd");
+  CHECK(rig.converge({}).at(0).kind == ChangeKind::absent);
+  CHECK(rig.journal->read().entries.empty());
+}
+
 TEST_CASE("a request that is held goes when it is let go, whatever others ask") {
   Rig rig;
   const std::string path = "dev/cpu_dma_latency";

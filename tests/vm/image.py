@@ -16,7 +16,7 @@ import machine
 SUITE = "bookworm"
 PACKAGES = """
     systemd systemd-sysv dbus polkitd udev kmod linux-image-amd64 initramfs-tools tuned
-    e2fsprogs iproute2 procps python3 fuse3
+    e2fsprogs iproute2 procps python3 fuse3 dmsetup nfs-kernel-server
     libsdbus-c++1 libsystemd0 libbpf1 libyaml-cpp0.7 libspdlog1.10 liburing2 libfuse3-3 libseccomp2
 """.split()
 SIZE = "3G"
@@ -54,6 +54,7 @@ echo balanced > "$1/etc/tuned/active_profile"
 echo manual > "$1/etc/tuned/profile_mode"
 chroot "$1" systemctl mask apt-daily.timer apt-daily-upgrade.timer e2scrub_all.timer \
   e2scrub_reap.service fstrim.timer dpkg-db-backup.timer getty@tty1.service
+chroot "$1" systemctl disable nfs-server.service nfs-client.target rpcbind.service rpcbind.socket
 chroot "$1" systemctl enable tuneshift-vm.service
 """
 

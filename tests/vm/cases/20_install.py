@@ -6,9 +6,11 @@ import subprocess
 
 from checks import run
 
-PROGRAMS = ("/usr/sbin/tuneshiftd", "/usr/bin/tuneshiftctl", "/usr/lib/tuneshift/tuneshift-inspect")
+PROGRAMS = ("/usr/sbin/tuneshiftd", "/usr/bin/tuneshiftctl", "/usr/lib/tuneshift/tuneshift-inspect",
+            "/usr/lib/tuneshift/tuneshift-modules")
 FILES = (
     "/usr/lib/systemd/system/tuneshift.service",
+    "/usr/lib/systemd/system/tuneshift-modules.service",
     "/usr/lib/systemd/system-preset/90-tuneshift.preset",
     "/usr/lib/tuneshift/profiles/throughput.yaml",
     "/usr/lib/tuneshift/profiles/latency.yaml",

@@ -8,10 +8,12 @@ import os
 import pathlib
 import re
 import subprocess
+import tempfile
 import time
 
 HOME = pathlib.Path(__file__).resolve().parent
 CONFIG = pathlib.Path("/etc/tuneshift/tuneshift.yaml")
+PROFILES = pathlib.Path("/etc/tuneshift/profiles")
 MANAGER = "org.tuneshift1.Manager"
 REQUESTS = "/dev/virtio-ports/tuneshift.requests"
 MODEL = "/srv/models/model.safetensors"
@@ -145,6 +147,62 @@ def hold(profile, *devices):
 def release(cookie):
     run("busctl", "--system", "call", "org.tuneshift1", "/org/tuneshift1", MANAGER, "Release", "u",
         str(cookie))
+
+
+@contextlib.contextmanager
+def profile(name, text):
+    """A profile of the administrator's, there while it is needed; the daemon reads it at start."""
+    path = PROFILES / f"{name}.yaml"
+    PROFILES.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    try:
+        yield
+    finally:
+        path.unlink()
+
+
+@contextlib.contextmanager
+def held(name, *devices):
+    """A hold of the profile, released at the end."""
+    options = ["ttl", "t", "600"]
+    if devices:
+        options += ["devices", "as", str(len(devices)), *devices]
+    cookie = busctl("call", "org.tuneshift1", "/org/tuneshift1", MANAGER, "Hold", "ssa{sv}", name,
+                    "test", str(1 + bool(devices)), *options)[0]
+    try:
+        yield
+    finally:
+        run("busctl", "--system", "call", "org.tuneshift1", "/org/tuneshift1", MANAGER, "Release",
+            "u", str(cookie), check=False)
+
+
+def wait_equal(what, value, expected, seconds=30):
+    """Waits until the value is as expected; tells what it is instead."""
+    with contextlib.suppress(AssertionError):
+        wait_for(what, lambda: value() == expected, seconds)
+    assert value() == expected, f"{what}: {value()} instead of {expected}"
+
+
+@contextlib.contextmanager
+def loop_device(megabytes):
+    """A block device of so many MiB of zeros."""
+    with tempfile.NamedTemporaryFile(dir="/var/tmp") as image:
+        image.truncate(megabytes << 20)
+        device = run("losetup", "--find", "--show", image.name).strip()
+        try:
+            yield device
+        finally:
+            run("losetup", "--detach", device)
+
+
+@contextlib.contextmanager
+def mapped(name, *rows):
+    """A device-mapper map with these rows as its table; its kernel name."""
+    subprocess.run(["dmsetup", "create", name], input="\n".join(rows), text=True, check=True)
+    try:
+        yield os.path.basename(os.path.realpath(f"/dev/mapper/{name}"))
+    finally:
+        run("dmsetup", "remove", "--retry", name)
 
 
 @contextlib.contextmanager
