@@ -12,7 +12,11 @@ namespace tuneshift {
 /// its sysfs directory, which is made with the device and whose number the kernel gives to nothing
 /// else until it boots (fs/kernfs/dir.c). The minors of mounts without a disk are used again by the
 /// next mount, names of disks by the next disk. Not diskseq: a medium that is changed keeps the
-/// queue and its settings. Empty for machine-wide knobs, and when the device is gone.
-std::string device_identity(const KernelFs& kernel, const Knob& knob);
+/// queue and its settings. Empty for machine-wide knobs; not_found when the device is gone.
+Result<std::string> device_identity(const KernelFs& kernel, const Knob& knob);
+
+/// Whether the device of that identity is no more, or another has its name by now. False where that
+/// cannot be found out, and for an empty identity.
+bool is_device_gone(const KernelFs& kernel, const Knob& knob, const std::string& device);
 
 }  // namespace tuneshift

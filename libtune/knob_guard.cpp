@@ -29,7 +29,8 @@ Status KnobWriter::guard_moved(const KnobRecord& mover, Guards& guards, Receipt&
   for (const std::string_view moved : moves) {
     const auto knob = resolve_knob(kernel_, moved_name(mover.knob, moved));
     if (!knob) continue;
-    const std::string device = device_identity(kernel_, knob.value());
+    const auto identity = device_identity(kernel_, knob.value());
+    const std::string device = identity ? identity.value() : std::string();
     const auto before = read_normal(kernel_, knob.value());
     if (!before) continue;  // not on this machine: nothing to move
     const std::string& name = knob.value().name;
@@ -55,7 +56,7 @@ void KnobWriter::settle_guards(const KnobRecord& mover, const Guards& guards) {
 void KnobWriter::settle_guard(const KnobRecord& mover, const Guard& guard) {
   KnobRecord* known = find(guard.knob.name);
   const auto now = read_normal(kernel_, guard.knob);
-  if (guard.device != device_identity(kernel_, guard.knob)) {
+  if (is_device_gone(kernel_, guard.knob, guard.device)) {
     // Gone with its device. Its own turn finds out, if it has one.
     (void)journal_.append_restored(guard.knob.name);
     return;

@@ -98,12 +98,13 @@ void KnobWriter::set_state(KnobRecord& record, KnobState state) {
 }
 
 bool KnobWriter::is_gone(const KnobRecord& record) const {
-  return !record.device.empty() && record.device != device_identity(kernel_, record.knob);
+  return is_device_gone(kernel_, record.knob, record.device);
 }
 
 void KnobWriter::renew(KnobRecord& record, Receipt& receipt) {
   if (is_gone(record)) lose(record, receipt);
-  if (record.device.empty()) record.device = device_identity(kernel_, record.knob);
+  const auto device = device_identity(kernel_, record.knob);
+  if (record.device.empty() && device) record.device = device.value();
 }
 
 void KnobWriter::lose(KnobRecord& record, Receipt& receipt) {

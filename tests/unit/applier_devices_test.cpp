@@ -148,6 +148,16 @@ TEST_CASE("a device that is replaced between the look and the write is not writt
   CHECK(summary(rig.converge(kMount)) == "written " + kBdiKnob + " 128 -> 16384\n");
 }
 
+TEST_CASE("a device that cannot be looked at is not taken for gone") {
+  Rig rig;
+  rig.converge(kMount);
+  rig.kernel.fail_inodes(EMFILE);
+  CHECK(rig.applier->forget_gone().empty());
+  CHECK(rig.applier->verify().empty());
+  CHECK(summary(rig.applier->restore_all()) == "restored " + kBdiKnob + " 16384 -> 128\n");
+  CHECK(is_settled(rig));
+}
+
 TEST_CASE("what was yielded on a device is not yielded on the next of that name") {
   Rig rig;
   rig.converge(kMount);

@@ -35,6 +35,8 @@ class FaultyKernelFs : public KernelFs {
   void refuse_value(const std::string& path, std::string value) {
     refused_[path] = std::move(value);
   }
+  /// No inode can be looked at; 0 ends it.
+  void fail_inodes(int error) { inode_error_ = error; }
   /// `hook` runs with each write to `path`, just before its effect.
   void on_write(const std::string& path, Hook hook) { hooks_[path] = std::move(hook); }
   /// `hook` runs right before the n-th next read of `path`: somebody else's turn.
@@ -55,6 +57,11 @@ class FaultyKernelFs : public KernelFs {
     const auto hook = read_hooks_.find(std::string(path));
     if (hook != read_hooks_.end() && --hook->second.first == 0) hook->second.second();
     return KernelFs::read(path);
+  }
+
+  [[nodiscard]] Result<uint64_t> inode(std::string_view path) const override {
+    if (inode_error_ != 0) return errno_error(inode_error_, "stat", path);
+    return KernelFs::inode(path);
   }
 
   Status write(std::string_view view, std::string_view value) override {
@@ -83,6 +90,7 @@ class FaultyKernelFs : public KernelFs {
 
  private:
   const KernelTree& tree_;
+  int inode_error_ = 0;
   std::map<std::string, std::function<std::string(const std::string&)>> shown_;
   std::map<std::string, std::pair<int, bool>> failures_;
   std::map<std::string, std::string> refused_;
