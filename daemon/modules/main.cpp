@@ -46,9 +46,7 @@ int run(const ModuleRequest& request) {
   return 0;
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int parse_and_run(int argc, char** argv) {
   ModuleRequest request;
   CLI::App app("Loads kernel modules; never unloads any.", "tuneshift-modules");
   app.add_option("NAME", request.names, "Modules to load, instead of those of the profiles");
@@ -58,8 +56,14 @@ int main(int argc, char** argv) {
   app.add_option("--config", request.config, "Configuration file: its mode says whether to load")
       ->capture_default_str();
   CLI11_PARSE(app, argc, argv);
+  return run(request);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
   try {
-    return run(request);
+    return parse_and_run(argc, argv);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "tuneshift-modules: %s\n", error.what());
     return 1;
