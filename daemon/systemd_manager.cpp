@@ -49,10 +49,13 @@ ErrorCode code_of(std::string_view name, ErrorCode by_number) {
   return found == known.end() ? by_number : found->code;
 }
 
-/// `failed` is what sd-bus returned.
+/// `failed` is what sd-bus returned. Without an errno_value: after a time-out the change may still
+/// be made, and not_found is said by systemd of a unit alone, never by a socket or a bus.
 Error failure(int failed, std::string_view what, const sd_bus_error* reply = nullptr) {
   Error error = errno_error(-failed, what);
   error.message = "systemd: " + error.message;
+  error.errno_value = 0;
+  if (error.code == ErrorCode::not_found) error.code = ErrorCode::io;
   if (reply != nullptr && reply->name != nullptr) {
     error.code = code_of(reply->name, error.code);
     const char* text = reply->message == nullptr ? reply->name : reply->message;
@@ -89,11 +92,8 @@ Result<SystemdManager::Bus> SystemdManager::open(const std::string& address) {
     if (result == 0) result = sd_bus_wait(opened, deadline_us - now_us);
   }
   if (result >= 0) result = sd_bus_is_ready(opened);
-  if (result >= 0) return bus;
-  Error error = failure(result, "connect to " + where);
-  // A socket that is not there says nothing about the unit.
-  if (error.code == ErrorCode::not_found) error.code = ErrorCode::io;
-  return error;
+  if (result < 0) return failure(result, "connect to " + where);
+  return bus;
 }
 
 Result<std::string> SystemdManager::unit_object(const char* method, const std::string& unit) {

@@ -49,6 +49,7 @@ class FakeSystemd(Connection):
         self.units = {}
         self.calls = []
         self.silent = False
+        self.refuses = None  # the name of the error that is every answer
         self.stopping, self.stop_ = os.pipe()
         self.call("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus",
                   "RequestName", "su", (NAME, 0))
@@ -89,6 +90,8 @@ class FakeSystemd(Connection):
         if self.silent:
             return
         try:
+            if self.refuses:
+                raise Refusal(self.refuses, "not today")
             signature, result = getattr(self, "on_" + fields["member"])(fields["path"], *values)
             self._reply(RETURN, fields["sender"], serial, signature, (result,))
         except Refusal as refusal:

@@ -191,6 +191,11 @@ class Refusals(UnitsCase):
         self.backend = self.start()
         self.assertIn("nothing", self.refused("io", "read systemd/a.slice/CPUWeight"))
 
+    def test_a_bus_without_systemd(self):
+        self.systemd.refuses = "org.freedesktop.DBus.Error.NameHasNoOwner"
+        self.systemd.add("a.slice")
+        self.refused("io", "read systemd/a.slice/CPUWeight")
+
     def test_a_systemd_that_says_nothing(self):
         self.systemd.add("a.slice")
         self.systemd.silent = True
