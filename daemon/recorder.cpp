@@ -41,6 +41,9 @@ void Recorder::add_change(const Change& change, uint64_t since_ns) {
     case ChangeKind::yielded:
       text += "somebody else set " + change.to + " over our " + change.from + ": left alone";
       break;
+    case ChangeKind::rebased:
+      text += "goes back to " + change.to + " instead of " + change.from + ": " + change.why;
+      break;
     case ChangeKind::absent:
       text += "this machine has no such knob";
       break;

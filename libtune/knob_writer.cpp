@@ -2,6 +2,7 @@
 #include "libtune/knob_writer.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "libtune/knob_guard.h"
 #include "libtune/knob_text.h"
@@ -164,6 +165,32 @@ void KnobWriter::confirm(KnobRecord& record, const std::string& shown) {
   record.ours = {shown};
   record.in_force = true;
   record.unconfirmed = record.guarded = false;
+  remember(record);
+}
+
+void KnobWriter::remember(const KnobRecord& record) {
+  constexpr size_t kMost = 16;
+  RecentValues& recent = recent_[record.knob.name];
+  recent.original = record.original;
+  for (const std::string& ours : record.ours) {
+    const bool known = std::find(recent.ours.begin(), recent.ours.end(), ours) != recent.ours.end();
+    if (!known && recent.ours.size() < kMost) recent.ours.push_back(ours);
+  }
+  recent.is_new = true;
+}
+
+void KnobWriter::forget_recent() {
+  recent_.clear();
+  for (const auto& [name, record] : records_) {
+    if (!record.in_force) continue;
+    remember(record);
+    recent_[name].is_new = false;
+  }
+}
+
+void KnobWriter::remember_original(const std::string& knob, const std::string& original) {
+  const auto found = recent_.find(knob);
+  if (found != recent_.end()) found->second.original = original;
 }
 
 void KnobWriter::settle(KnobRecord& record) {
@@ -281,7 +308,7 @@ void KnobWriter::yield(KnobRecord& record, const std::string& theirs, Receipt& r
   if (record.in_force) note(journal_.append_yielded(record.knob.name));
   const std::string shown = record.ours.empty() ? record.original : record.ours.back();
   record.error = "somebody else changed it from " + shown + " to " + theirs;
-  record.ours.clear();
+  record.gave_up = std::exchange(record.ours, {});
   record.written.clear();
   record.moved_by.clear();
   record.in_force = record.unconfirmed = record.guarded = false;
