@@ -19,6 +19,7 @@
 #include "daemon/pinned_file.h"
 #include "daemon/probes.h"
 #include "daemon/recorder.h"
+#include "daemon/tuned_watch.h"
 #include "daemon/tuner.h"
 #include "daemon/writer.h"
 #include "libtune/journal.h"
@@ -90,15 +91,22 @@ class Daemon {
                    [this](const Reader& reader, const Result<Facts>& facts) {
                      tuner_.on_facts(reader, facts);
                    }),
+        tuned_(
+            loop_, kernel, options.tuned,
+            [this](const KeptValues& now, const std::optional<KeptValues>& at_death) {
+              tuner_.follow(now, at_death);
+            },
+            [this](const std::string& problem) { recorder_.warn(problem); }),
         bus_({loop_, kernel, writer_, recorder, tuner_, holds_, probes_,
-              [this] { return reload(); }}),
+              [this] { return reload(); }, tuned_}),
         devices_(loop_, [this] { on_devices(); }),
         kernel_(kernel),
         deadline_(loop_.timer([this] { loop_.quit(); })) {
     tuner_.set_senses(
         {[this](const Reader& reader, uint64_t size) { inspector_.inspect(reader, size); },
          [this](const Reader& reader) { probes_.silence(reader); },
-         [this](const Reader& reader) { return probes_.bytes_seen(reader); }});
+         [this](const Reader& reader) { return probes_.bytes_seen(reader); },
+         [this] { tuned_.on_own_change(); }});
   }
 
   int run() {
@@ -115,6 +123,7 @@ class Daemon {
       events_ = loop_.watch(probes_.poll_fd(), [this] { probes_.dispatch(); });
     }
     on_devices();
+    tuned_.start();
     bus_.start();
     // libbpf and the parsers leave the heap's peak behind: give it back before the long wait.
     malloc_trim(0);
@@ -181,6 +190,7 @@ class Daemon {
   Probes probes_;
   PinnedFile helper_image_;
   Inspector inspector_;
+  TunedWatch tuned_;
   BusService bus_;
   DeviceWatch devices_;
   KernelFs& kernel_;

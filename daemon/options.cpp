@@ -17,6 +17,11 @@ int parse_options(int argc, char** argv, Options& options) {
   app.add_option("--state-directory", options.state_directory,
                  "Where the probes' self-test puts its file")
       ->capture_default_str();
+  app.add_option("--tuned-directory", options.tuned.config_directory,
+                 "Where tuned's active_profile is")
+      ->capture_default_str();
+  app.add_option("--tuned-run-directory", options.tuned.run_directory, "Where tuned's pid file is")
+      ->capture_default_str();
   app.add_option("--helper", options.helper, "Path of tuneshift-inspect");
   auto* restore = app.add_flag("--restore", options.restore,
                                "Put back what an earlier daemon left changed, then end");
