@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <ctime>
+#include <optional>
 
 #include "daemon/process_identity.h"
 #include "daemon/unique_fd.h"
@@ -24,8 +25,6 @@ constexpr size_t most_threads = 256;
 constexpr size_t longest_names = 1024;
 constexpr size_t longest_settings = 64 << 10;
 constexpr uint64_t second_ns = 1'000'000'000;
-// Between the thread's start and the file tuned makes its plugins: that can run programs.
-constexpr uint64_t longest_start_ns = 20 * second_ns;
 
 std::string proc_file(pid_t pid, const std::string& name) {
   return "proc/" + std::to_string(pid) + "/" + name;
@@ -134,16 +133,19 @@ uint64_t newest_thread_ns(const KernelFs& kernel, pid_t pid) {
   return newest * (second_ns / ticks_per_second);
 }
 
-std::optional<std::string> read_active_profiles(const TunedPaths& paths, uint64_t applied_ns) {
+ActiveProfiles read_active_profiles(const TunedPaths& paths) {
   const std::string path = paths.config_directory + "/active_profile";
-  if (written_ns(path) > applied_ns + longest_start_ns) return std::nullopt;
+  ActiveProfiles active;
+  active.written_ns = written_ns(path);
   std::string names = read_short(path, longest_names).value_or("");
-  const auto post = read_short(paths.config_directory + "/post_loaded_profile", longest_names);
-  if (post) names += " " + *post;
+  names +=
+      " " + read_short(paths.config_directory + "/post_loaded_profile", longest_names).value_or("");
   std::replace(names.begin(), names.end(), '\n', ' ');
   const size_t begin = names.find_first_not_of(' ');
-  if (begin == std::string::npos) return "";
-  return names.substr(begin, names.find_last_not_of(' ') - begin + 1);
+  if (begin != std::string::npos) {
+    active.names = names.substr(begin, names.find_last_not_of(' ') - begin + 1);
+  }
+  return active;
 }
 
 Result<KeptValues> read_kept_values(const KernelFs& kernel, const TunedPaths& paths,

@@ -3,7 +3,6 @@
 
 #include <sys/types.h>
 #include <cstdint>
-#include <optional>
 #include <string>
 
 #include "libtune/kept_value.h"
@@ -33,10 +32,13 @@ bool rolls_back(const TunedPaths& paths);
 /// profile that it applies. 0 when the process has gone.
 uint64_t newest_thread_ns(const KernelFs& kernel, pid_t pid);
 
-/// The profiles that tuned wrote into its active_profile (and post_loaded_profile) as it applied
-/// them. Nothing when the file was last written so long after `applied_ns` (newest_thread_ns())
-/// that somebody else wrote it: then tuned has not read it yet.
-std::optional<std::string> read_active_profiles(const TunedPaths& paths, uint64_t applied_ns);
+/// What tuned's active_profile and post_loaded_profile name, and when that was written, in ns of
+/// CLOCK_BOOTTIME; 0 when there is no such file.
+struct ActiveProfiles {
+  std::string names;
+  uint64_t written_ns = 0;
+};
+ActiveProfiles read_active_profiles(const TunedPaths& paths);
 
 /// What these profiles set on this machine, and what the settings of sysctl.d make of it.
 Result<KeptValues> read_kept_values(const KernelFs& kernel, const TunedPaths& paths,

@@ -4,6 +4,7 @@
 #include <sys/inotify.h>
 #include <sys/syscall.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <utility>
@@ -16,7 +17,7 @@ namespace {
 
 constexpr uint64_t ms = 1'000'000;
 /// After a sign: tuned's own switch takes 0.1 s, with slow plugins seconds.
-constexpr std::array<uint64_t, 5> looks_after_ms = {50, 300, 1000, 3000, 10000};
+constexpr std::array<uint64_t, 6> looks_after_ms = {0, 50, 300, 1000, 3000, 10000};
 constexpr uint64_t answer_us = 10'000'000;  // it answers behind a switch that is under way
 constexpr const char* name_on_bus = "com.redhat.tuned";
 constexpr const char* interface_on_bus = "com.redhat.tuned.control";
@@ -50,7 +51,10 @@ void TunedWatch::hint() {
   step_ = 0;
   if (is_due) return;
   waiting_ = true;
-  timer_.set(monotonic_ns() + looks_after_ms[0] * ms);
+  // At once, as tuned may be somewhere else in a moment; but a flood of signs is looked at
+  // together.
+  const uint64_t now = monotonic_ns();
+  timer_.set(std::max(now, looked_ns_ + looks_after_ms[1] * ms));
 }
 
 void TunedWatch::on_own_change() {
@@ -117,23 +121,35 @@ void TunedWatch::on_exit() {
   std::optional<KeptValues> at_death;
   if (is_pid_file_of(paths_, pid) || !rolls_back(paths_)) {
     // The profile that it was at may not have been seen yet.
-    const auto names = read_active_profiles(paths_, UINT64_MAX / 2);
-    const auto values = read_kept_values(kernel_, paths_, names.value_or(""));
+    const auto values = read_kept_values(kernel_, paths_, read_active_profiles(paths_).names);
     at_death = values ? values.value() : values_;
   }
-  profiles_.clear();
+  accepted_thread_ns_ = 0;
   values_.clear();
   handler_({}, at_death);
   hint();
 }
 
 void TunedWatch::look() {
+  looked_ns_ = monotonic_ns();
   watch_files();
   watch_process();
   if (!owner_.empty()) return ask_bus();
   if (pid_ == 0) return report("");
-  const auto names = read_active_profiles(paths_, newest_thread_ns(kernel_, pid_));
-  report(names.value_or(profiles_));
+  report(applied_profiles());
+}
+
+std::string TunedWatch::applied_profiles() {
+  constexpr uint64_t tick = 10 * ms;
+  const uint64_t thread_ns = newest_thread_ns(kernel_, pid_);
+  const ActiveProfiles active = read_active_profiles(paths_);
+  // tuned makes a thread for each profile, which then writes the file. What else is written there
+  // tuned has not read yet.
+  if (thread_ns == accepted_thread_ns_ && accepted_is_its_own_) return accepted_;
+  accepted_thread_ns_ = thread_ns;
+  accepted_is_its_own_ = active.written_ns + tick >= thread_ns;
+  accepted_ = active.names;
+  return accepted_;
 }
 
 void TunedWatch::report(const std::string& profiles) {
@@ -146,7 +162,6 @@ void TunedWatch::report(const std::string& profiles) {
     return;
   }
   const bool nothing = values.value().empty() && values_.empty();
-  profiles_ = profiles;
   values_ = values.value();
   if (nothing && !is_there()) return;
   handler_(values_, std::nullopt);
@@ -155,9 +170,7 @@ void TunedWatch::report(const std::string& profiles) {
 void TunedWatch::ask_bus() {
   const unsigned question = ++question_;
   const auto fall_back = [this] {
-    if (pid_ == 0) return;
-    const auto names = read_active_profiles(paths_, newest_thread_ns(kernel_, pid_));
-    report(names.value_or(profiles_));
+    if (pid_ != 0) report(applied_profiles());
   };
   const auto on_active = [this, question, fall_back](const sdbus::Error* error,
                                                      const std::string& profiles) {

@@ -51,6 +51,8 @@ class TunedWatch {
   void ask_bus();
   void on_owner(const std::string& owner);
   void report(const std::string& profiles);
+  /// What tuned has in force, by its files and threads.
+  std::string applied_profiles();
   [[nodiscard]] bool is_there() const { return pid_ != 0 || !owner_.empty(); }
 
   Loop& loop_;
@@ -70,6 +72,7 @@ class TunedWatch {
 
   Timer timer_;
   size_t step_ = 0;
+  uint64_t looked_ns_ = 0;
   bool waiting_ = false;
 
   std::string owner_;  ///< tuned's unique name; empty: not on the bus
@@ -79,8 +82,10 @@ class TunedWatch {
   std::vector<sdbus::Slot> matches_;
   unsigned question_ = 0;
 
-  std::string profiles_;  ///< told last
-  KeptValues values_;
+  std::string accepted_;  ///< the profiles that tuned has applied, off the bus
+  uint64_t accepted_thread_ns_ = 0;
+  bool accepted_is_its_own_ = false;
+  KeptValues values_;  ///< told last
   std::string told_problem_;
 };
 

@@ -80,8 +80,9 @@ KnobFollower::Look KnobFollower::look_at(const Knob& knob, const std::string& sh
   const bool has_record = record != writer_.records().end() && record->second.has_original;
   const Capture* known = captured(knob);
   const auto before = kept_.find(knob.name);
+  const bool was_applied = before != kept_.end() && before->second.seen;
   return {knob, shown, has_record ? &record->second : nullptr,
-          before != kept_.end() || (known != nullptr && known->confirmed), false};
+          was_applied || (known != nullptr && known->confirmed), false};
 }
 
 void KnobFollower::follow(const Look& look, const KeptValues& now,

@@ -29,7 +29,8 @@ std::string in_kib(const std::string& value) {
   if (blank == std::string::npos) return value;
   const auto sectors = parse_number(value.substr(0, blank));
   const size_t unit = value.find_first_not_of(" \t", blank);
-  if (!sectors || unit == std::string::npos || value[unit] != 's') return value.substr(0, blank);
+  if (!sectors) return value;  // tuned does not understand it either
+  if (unit == std::string::npos || value[unit] != 's') return value.substr(0, blank);
   return std::to_string(*sectors / 2);
 }
 
