@@ -40,6 +40,7 @@ int run(int argc, char** argv) {
   add_status_verbs(app, session);
   add_load_verbs(app, session);
   add_profile_verbs(app, session);
+  add_import_verbs(app, session);
   add_control_verbs(app, session);
   add_hold_verbs(app, session);
   add_knob_verbs(app, session);
@@ -75,9 +76,14 @@ int run(int argc, char** argv) {
   if (!session.verb)
     session.verb = [&session](Daemon& daemon) { return show_status(daemon, session); };
 
-  auto daemon = Daemon::connect();
-  if (!daemon) return fail(daemon.error());
-  const int status = session.verb(*daemon.value());
+  int status = kSuccess;
+  if (session.local) {
+    status = session.local();
+  } else {
+    auto daemon = Daemon::connect();
+    if (!daemon) return fail(daemon.error());
+    status = session.verb(*daemon.value());
+  }
   if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
     std::fprintf(stderr, "tuneshiftctl: cannot write to the standard output\n");
     return status == kSuccess ? kFailed : status;

@@ -22,6 +22,7 @@ struct Session {
   Style style;
   std::vector<std::string> command;  ///< what follows "--"
   std::function<int(Daemon&)> verb;  ///< set by the subcommand that was parsed
+  std::function<int()> local;        ///< set instead by one that needs no daemon
 };
 
 /// For CLI11's check(): the mistake in a duration or a time, or empty.
@@ -33,6 +34,7 @@ std::string check_time(const std::string& text);
 void add_status_verbs(CLI::App& app, Session& session);
 void add_load_verbs(CLI::App& app, Session& session);
 void add_profile_verbs(CLI::App& app, Session& session);
+void add_import_verbs(CLI::App& app, Session& session);
 void add_control_verbs(CLI::App& app, Session& session);
 void add_hold_verbs(CLI::App& app, Session& session);
 void add_knob_verbs(CLI::App& app, Session& session);

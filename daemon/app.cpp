@@ -23,6 +23,7 @@
 #include "daemon/probes.h"
 #include "daemon/recorder.h"
 #include "daemon/sysctl_watch.h"
+#include "daemon/tuned_watch.h"
 #include "daemon/tuner.h"
 #include "daemon/writer.h"
 #include "libtune/journal.h"
@@ -94,8 +95,14 @@ class Daemon {
                    [this](const Reader& reader, const Result<Facts>& facts) {
                      tuner_.on_facts(reader, facts);
                    }),
+        tuned_(
+            loop_, kernel, options.tuned,
+            [this](const KeptValues& now, const std::optional<KeptValues>& at_death) {
+              tuner_.follow(now, at_death);
+            },
+            [this](const std::string& problem) { recorder_.warn(problem); }),
         bus_({loop_, bus_kernel_, writer_, recorder, tuner_, holds_, probes_,
-              [this] { return reload(); }}),
+              [this] { return reload(); }, tuned_}),
         devices_(loop_,
                  [this](const std::vector<DeviceEvent>& events) {
                    tuner_.on_devices(events);
@@ -106,7 +113,8 @@ class Daemon {
     tuner_.set_senses(
         {[this](const Reader& reader, uint64_t size) { inspector_.inspect(reader, size); },
          [this](const Reader& reader) { probes_.silence(reader); },
-         [this](const Reader& reader) { return probes_.bytes_seen(reader); }});
+         [this](const Reader& reader) { return probes_.bytes_seen(reader); },
+         [this] { tuned_.on_own_change(); }});
     patient_kernel_.on_return([this] { writer_.post([this] { tuner_.on_kernel_answer(); }); });
   }
   Daemon(const Daemon&) = delete;
@@ -127,6 +135,7 @@ class Daemon {
       events_ = loop_.watch(probes_.poll_fd(), [this] { probes_.dispatch(); });
     }
     on_devices();
+    tuned_.start();
     bus_.start();
     // libbpf and the parsers leave the heap's peak behind: give it back before the long wait.
     malloc_trim(0);
@@ -198,6 +207,7 @@ class Daemon {
   SysctlWatch sysctl_watch_;
   PinnedFile helper_image_;
   Inspector inspector_;
+  TunedWatch tuned_;
   BusService bus_;
   DeviceWatch devices_;
   KernelFs& kernel_;

@@ -65,6 +65,7 @@ void BusService::start() {
 
 void BusService::connected(sdbus::IConnection& connection) {
   authorizer_ = std::make_unique<Authorizer>(connection);
+  context_.tuned.connected(connection);
   bus_ = sdbus::createProxy(connection, "org.freedesktop.DBus", "/org/freedesktop/DBus");
   manager_ =
       std::make_unique<ManagerObject>(connection, context_, *authorizer_,
@@ -78,6 +79,7 @@ void BusService::connected(sdbus::IConnection& connection) {
 }
 
 void BusService::lost(std::shared_ptr<sdbus::IConnection> connection) {
+  context_.tuned.lost();
   senders_.clear();
   forgotten_.clear();
   devices_.clear();

@@ -13,6 +13,7 @@
 #include "daemon/bus_connection.h"
 #include "daemon/hold_book.h"
 #include "daemon/probes.h"
+#include "daemon/tuned_watch.h"
 #include "daemon/tuner.h"
 #include "daemon/writer.h"
 
@@ -33,6 +34,7 @@ struct BusContext {
   const Probes& probes;
   /// Reads configuration and profiles again; the mistakes come back as the error's message.
   std::function<Status()> reload;
+  TunedWatch& tuned;
 };
 
 /// All of org.tuneshift1: makes the objects when the bus is there and drops them when it goes.

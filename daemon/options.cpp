@@ -23,6 +23,11 @@ int parse_options(int argc, char** argv, Options& options) {
   app.add_option("--state-directory", options.state_directory,
                  "Where the probes' self-test puts its file")
       ->capture_default_str();
+  app.add_option("--tuned-directory", options.tuned.config_directory,
+                 "Where tuned's active_profile is")
+      ->capture_default_str();
+  app.add_option("--tuned-run-directory", options.tuned.run_directory, "Where tuned's pid file is")
+      ->capture_default_str();
   app.add_option("--helper", options.helper, "Path of tuneshift-inspect");
   app.add_option("--lock-wait", options.lock_wait_s,
                  "Seconds to wait for a killed daemon that still hangs in the kernel")

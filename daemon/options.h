@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "daemon/tuned_process.h"
+
 namespace tuneshift {
 
 /// tuneshiftd's command line.
@@ -12,6 +14,7 @@ struct Options {
   std::vector<std::string> profiles = {"/usr/lib/tuneshift/profiles", "/etc/tuneshift/profiles"};
   std::string run_directory = "/run/tuneshift";
   std::string state_directory = "/var/lib/tuneshift";
+  TunedPaths tuned;
   std::string helper;  ///< tuneshift-inspect; empty: beside this program, or where it is installed
   unsigned lock_wait_s = 20;  ///< for a process that keeps the journal, and is being ended
   bool restore = false;

@@ -42,6 +42,9 @@ void Recorder::add_change(const Change& change, uint64_t since_ns) {
       text += (change.writer.empty() ? "somebody else" : change.writer) + " set " + change.to +
               " over our " + change.from + ": left alone";
       break;
+    case ChangeKind::rebased:
+      text += "goes back to " + change.to + " instead of " + change.from + ": " + change.why;
+      break;
     case ChangeKind::absent:
       text += "not there: " + change.why;
       break;

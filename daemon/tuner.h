@@ -22,11 +22,12 @@
 
 namespace tuneshift {
 
-/// What the tuner asks of the probes and the inspector.
+/// What the tuner asks of the probes, the inspector and the watch of tuned.
 struct Senses {
   std::function<void(const Reader&, uint64_t file_size)> inspect;
   std::function<void(const Reader&)> silence;
   std::function<uint64_t(const Reader&)> bytes_seen;
+  std::function<void()> knobs_changed;  ///< written, put back or yielded
 };
 
 /// Whom the tuner tells: the bus.
@@ -73,6 +74,8 @@ class Tuner {
 
   /// The kernel has answered a call that had been given up: what is wanted is looked at again.
   void on_kernel_answer();
+  /// What tuned keeps in force now; see Applier::follow().
+  void follow(const KeptValues& now, const std::optional<KeptValues>& at_death);
 
   /// Takes a yielded knob (all when empty) back; answers later, from the loop.
   void rearm(const std::string& knob, std::function<void(const Status&)> answer);

@@ -64,6 +64,15 @@ void Tuner::rearm_idle() {
   });
 }
 
+void Tuner::follow(const KeptValues& now, const std::optional<KeptValues>& at_death) {
+  writer_.submit([this, now, at_death](Applier& applier) {
+    return [this, receipt = applier.follow(now, at_death)] {
+      on_receipt(receipt);
+      apply(submitted_);
+    };
+  });
+}
+
 void Tuner::observe(const Desired& desired) {
   if (desired.empty()) {
     would_.clear();
@@ -95,6 +104,8 @@ void Tuner::on_receipt(const Receipt& receipt) {
     const bool known = noticed != noticed_ns_.end() && change.kind != ChangeKind::restored;
     recorder_.add_change(change, known ? noticed->second : 0);
     if (change.kind == ChangeKind::yielded) ++yields_[change.knob];
+    // It was tuned, whose value is known now.
+    if (change.kind == ChangeKind::rebased) yields_.erase(change.knob);
     if (change.kind == ChangeKind::yielded && observer_.knob_yielded)
       observer_.knob_yielded(change);
     if (change.kind == ChangeKind::written || change.kind == ChangeKind::failed) {
@@ -105,6 +116,7 @@ void Tuner::on_receipt(const Receipt& receipt) {
     const bool unsettled = change.kind == ChangeKind::failed && !submitted_.contains(change.knob);
     if (unsettled || change.kind == ChangeKind::put_off) retry_later();
   }
+  if (!receipt.empty() && senses_.knobs_changed) senses_.knobs_changed();
   for (const auto& [profile, applied] : profiles) {
     if (observer_.profile_applied) {
       observer_.profile_applied(profile, escape(applied.reason), applied.written, applied.failed);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <tuple>
 
+#include "libtune/knob_follower.h"
 #include "libtune/knob_text.h"
 #include "libtune/knob_writer.h"
 
@@ -82,6 +83,8 @@ const char* to_string(ChangeKind kind) {
       return "failed";
     case ChangeKind::yielded:
       return "yielded";
+    case ChangeKind::rebased:
+      return "rebased";
     case ChangeKind::absent:
       return "absent";
     case ChangeKind::put_off:
@@ -104,7 +107,8 @@ Applier::Applier(KernelFs& kernel, Journal& journal, Clocks clocks)
     : kernel_(kernel),
       journal_(journal),
       clocks_(clocks),
-      writer_(std::make_unique<KnobWriter>(kernel, journal, clocks)) {}
+      writer_(std::make_unique<KnobWriter>(kernel, journal, clocks)),
+      follower_(std::make_unique<KnobFollower>(kernel, journal, *writer_, clocks)) {}
 
 Applier::~Applier() = default;
 
@@ -171,7 +175,9 @@ void Applier::run(std::vector<Turn> turns, const Desired& wants, Receipt& receip
 }
 
 void Applier::load_journal(Receipt& receipt) {
-  for (const JournalEntry& entry : journal_.read().entries) {
+  const JournalContents contents = journal_.read();
+  follower_->load(contents);
+  for (const JournalEntry& entry : contents.entries) {
     if (entry.yielded || writer_->records().count(entry.knob) > 0) continue;
     const auto knob = resolve_knob(kernel_, entry.knob);
     // We write canonical names only, and one settles only the entry that has it.
@@ -292,6 +298,12 @@ Receipt Applier::forget_gone() {
     if (gone) writer_->lose(record->second, receipt);
     record = gone ? records.erase(record) : std::next(record);
   }
+  forget_settled();
+  return receipt;
+}
+
+Receipt Applier::follow(const KeptValues& now, const std::optional<KeptValues>& at_death) {
+  Receipt receipt = follower_->follow(now, at_death);
   forget_settled();
   return receipt;
 }

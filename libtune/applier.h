@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include "libtune/desired.h"
 #include "libtune/foreign_writes.h"
 #include "libtune/journal.h"
+#include "libtune/kept_value.h"
 #include "libtune/kernel_fs.h"
 #include "libtune/result.h"
 
@@ -39,9 +41,9 @@ struct KnobStatus {
   uint64_t since_us = 0;  ///< CLOCK_REALTIME of the last change of state or value
 };
 
-enum class ChangeKind { written, restored, failed, yielded, absent, put_off };
+enum class ChangeKind { written, restored, failed, yielded, absent, put_off, rebased };
 
-/// "written", "restored", "failed", "yielded", "absent" or "put-off".
+/// "written", "restored", "failed", "yielded", "absent", "put-off" or "rebased".
 const char* to_string(ChangeKind kind);
 
 /// What was done to one knob.
@@ -50,6 +52,7 @@ struct Change {
   std::string knob;
   std::string from;
   std::string to;  ///< what the kernel shows now; for `yielded` the other's value
+                   ///< For `rebased` these two are the originals before and after.
   std::string owner;
   std::string profile;
   std::string why;          ///< the lease's reason, or the kernel's error
@@ -79,6 +82,7 @@ struct Clocks {
   uint64_t (*realtime_us)();
 };
 
+class KnobFollower;
 class KnobWriter;
 
 /// Moves the kernel from what it is to what is wanted by the smallest set of writes, and back.
@@ -115,6 +119,13 @@ class Applier {
   /// values went with them.
   Receipt forget_gone();
 
+  /// Tells what tuned keeps in force now; what it keeps no longer it has rolled back. If it was
+  /// killed meanwhile, or ended without a rollback, `at_death` is what it kept then. A value that
+  /// it set under ours becomes the original; one of ours that it had taken for its original, and
+  /// put back, is ours again. Writes nothing: the next converge() does. What it returns are the
+  /// knobs whose original changed, and those that it yielded.
+  Receipt follow(const KeptValues& now, const std::optional<KeptValues>& at_death = {});
+
   /// Takes a yielded knob (all when empty) back under control: what stands becomes its original.
   /// not_found when the knob is not yielded.
   Status rearm(const std::string& knob);
@@ -133,6 +144,7 @@ class Applier {
   Journal& journal_;
   Clocks clocks_;
   std::unique_ptr<KnobWriter> writer_;
+  std::unique_ptr<KnobFollower> follower_;
 };
 
 }  // namespace tuneshift

@@ -174,7 +174,7 @@ Journal::~Journal() {
 
 JournalContents Journal::read() const {
   const auto text = read_all(fd_);
-  if (!text) return {{}, {text.error().message}};
+  if (!text) return {{}, {}, {text.error().message}};
   return fold_records(text.value());
 }
 
@@ -204,14 +204,32 @@ Status Journal::append_yielded(const std::string& knob) {
   return append(encode_record({"yielded", knob}));
 }
 
+Status Journal::append_rebased(const std::string& knob, const std::string& original) {
+  return append(encode_record({"rebased", knob, original}));
+}
+
+Status Journal::append_captured(const std::string& knob, const std::string& ours,
+                                const std::string& base) {
+  return append(encode_record({"captured", knob, ours, base}));
+}
+
+Status Journal::append_released(const std::string& knob) {
+  return append(encode_record({"released", knob}));
+}
+
 Status Journal::clear() {
   // One that cannot be read may hold originals: it is not empty.
   const auto text = read_all(fd_);
   if (!text) return text.error();
-  for (const JournalEntry& entry : fold_records(text.value()).entries) {
+  const JournalContents contents = fold_records(text.value());
+  for (const JournalEntry& entry : contents.entries) {
     if (!entry.yielded) {
       return Error{ErrorCode::busy, "the journal still has " + entry.knob, kName, 0};
     }
+  }
+  if (!contents.captures.empty()) {
+    const std::string kept = encode_contents({{}, contents.captures, {}});
+    return kept == text.value() ? Status() : replace(kept);
   }
   if (::ftruncate(fd_, 0) != 0) return errno_error(errno, "truncate", kName);
   return {};
@@ -231,14 +249,17 @@ Status Journal::append(const std::string& line) {
 Status Journal::compact() {
   const auto text = read_all(fd_);
   if (!text) return text.error();
+  return replace(encode_contents(fold_records(text.value())));
+}
+
+Status Journal::replace(const std::string& text) {
   ::unlinkat(directory_fd_, kNewName, 0);  // left by one that was killed here
   const int fd = ::openat(directory_fd_, kNewName, kFileFlags | O_EXCL, 0600);
   if (fd < 0) return errno_error(errno, "create", kNewName);
-  const std::string compacted = encode_entries(fold_records(text.value()).entries);
   // Locked before it gets the name, so that nobody can come between.
   Status status;
   if (::flock(fd, LOCK_EX | LOCK_NB) != 0) status = errno_error(errno, "lock", kNewName);
-  if (status) status = write_line(fd, compacted);
+  if (status) status = write_line(fd, text);
   if (status && ::renameat(directory_fd_, kNewName, directory_fd_, kName) != 0) {
     status = errno_error(errno, "rename", kNewName);
   }
@@ -247,7 +268,7 @@ Status Journal::compact() {
     return status;
   }
   ::close(std::exchange(fd_, fd));
-  compact_above_bytes_ = 2 * static_cast<int64_t>(compacted.size());
+  compact_above_bytes_ = 2 * static_cast<int64_t>(text.size());
   return {};
 }
 

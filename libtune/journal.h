@@ -20,12 +20,21 @@ struct JournalEntry {
   bool unconfirmed = false;  ///< the last intent has no read-back: the kernel may have rounded it
   bool guarded = false;  ///< a write to another knob may have moved it: whatever it shows is ours
   bool yielded = false;  ///< somebody else's value stands: leave it alone
+  std::vector<std::string> gave_up;  ///< what was ours when it was yielded
+};
+
+/// Values of ours that another tool may have taken for an original of its own.
+struct JournalCapture {
+  std::string knob;               ///< canonical name
+  std::string base;               ///< what that tool would have found without us
+  std::vector<std::string> ours;  ///< what it may put back instead
 };
 
 /// What reading a journal gave: never an error for a damaged one.
 struct JournalContents {
-  std::vector<JournalEntry> entries;  ///< in the order of their first intent
-  std::vector<std::string> problems;  ///< damaged or foreign lines, one sentence each
+  std::vector<JournalEntry> entries;     ///< in the order of their first intent
+  std::vector<JournalCapture> captures;  ///< by knob
+  std::vector<std::string> problems;     ///< damaged or foreign lines, one sentence each
 };
 
 /// The append-only record in the run directory of what was changed from what, written before each
@@ -67,13 +76,21 @@ class Journal {
   Status append_restored(const std::string& knob);
   /// Somebody else's value stands.
   Status append_yielded(const std::string& knob);
-  /// Empties the file; busy while an entry is neither settled nor yielded.
+  /// What the knob showed before our first write is no longer what it goes back to: `original` is.
+  Status append_rebased(const std::string& knob, const std::string& original);
+  /// Another tool took `ours` for its original; without us it would have been `base`.
+  Status append_captured(const std::string& knob, const std::string& ours, const std::string& base);
+  /// That tool keeps this knob no longer.
+  Status append_released(const std::string& knob);
+  /// Drops all but the captures; busy while an entry is neither settled nor yielded.
   Status clear();
 
  private:
   Journal(int fd, int directory_fd) : fd_(fd), directory_fd_(directory_fd) {}
   Status append(const std::string& line);
   Status compact();
+  /// Puts `text` in the file's place.
+  Status replace(const std::string& text);
   int fd_ = -1;
   int directory_fd_ = -1;
   int64_t compact_above_bytes_ = 0;

@@ -6,7 +6,9 @@
 #include <cstdint>
 #include <cstdio>
 #include <list>
+#include <map>
 #include <optional>
+#include <utility>
 
 namespace tuneshift {
 
@@ -94,8 +96,11 @@ class Fold {
     if (kind == "guard" && (fields.size() == 3 || fields.size() == 4)) {
       return open(knob, fields[2], optional(fields, 3)).entry.guarded = true;
     }
+    if (kind == "captured" && fields.size() == 4) return capture(knob, fields[2], fields[3]);
+    if (kind == "released" && fields.size() == 2) return captures_.erase(knob) > 0;
     const auto found = find(knob);
     if (found == folded_.end()) return kind == "restored" && fields.size() == 2;
+    if (kind == "rebased" && fields.size() == 3) return rebase(*found, fields[2]);
     if (kind == "confirm" && fields.size() == 3) return confirm(*found, fields[2]);
     if (fields.size() != 2) return false;
     if (kind == "abort") return abort(found);
@@ -109,6 +114,12 @@ class Fold {
     std::vector<JournalEntry> entries;
     for (const Folded& folded : folded_) entries.push_back(folded.entry);
     return entries;
+  }
+
+  [[nodiscard]] std::vector<JournalCapture> captures() const {
+    std::vector<JournalCapture> captures;
+    for (const auto& [knob, capture] : captures_) captures.push_back(capture);
+    return captures;
   }
 
  private:
@@ -162,13 +173,31 @@ class Fold {
   }
 
   static bool yield(Folded& folded) {
+    if (!folded.entry.yielded) folded.entry.gave_up = std::exchange(folded.entry.ours, {});
     folded.entry.ours.clear();
     folded.seen = false;
     folded.entry.unconfirmed = folded.entry.guarded = false;
     return folded.entry.yielded = true;
   }
 
+  static bool rebase(Folded& folded, const std::string& original) {
+    if (folded.entry.yielded) return false;
+    folded.entry.original = original;
+    return true;
+  }
+
+  bool capture(const std::string& knob, const std::string& ours, const std::string& base) {
+    JournalCapture& captured = captures_[knob];
+    captured.knob = knob;
+    captured.base = base;
+    if (std::find(captured.ours.begin(), captured.ours.end(), ours) == captured.ours.end()) {
+      captured.ours.push_back(ours);
+    }
+    return true;
+  }
+
   std::list<Folded> folded_;
+  std::map<std::string, JournalCapture> captures_;
 };
 
 }  // namespace
@@ -212,23 +241,29 @@ JournalContents fold_records(std::string_view text) {
       problems.push_back("journal line " + std::to_string(line_number) + " does not belong there");
     }
   }
-  return {fold.entries(), std::move(problems)};
+  return {fold.entries(), fold.captures(), std::move(problems)};
 }
 
-std::string encode_entries(const std::vector<JournalEntry>& entries) {
+std::string encode_contents(const JournalContents& contents) {
   std::string text;
-  for (const JournalEntry& entry : entries) {
-    const size_t confirmed = entry.unconfirmed && !entry.ours.empty() ? 1 : 0;
-    for (size_t i = 0; i < entry.ours.size(); ++i) {
-      text += encode_intent(entry.knob, entry.original, entry.ours[i], entry.device);
-      if (i == 0 && entry.ours.size() > confirmed) {
-        text += encode_record({"confirm", entry.knob, entry.ours[i]});
+  for (const JournalEntry& entry : contents.entries) {
+    const std::vector<std::string>& ours = entry.yielded ? entry.gave_up : entry.ours;
+    const size_t confirmed = entry.unconfirmed && !ours.empty() ? 1 : 0;
+    for (size_t i = 0; i < ours.size(); ++i) {
+      text += encode_intent(entry.knob, entry.original, ours[i], entry.device);
+      if (i == 0 && ours.size() > confirmed) {
+        text += encode_record({"confirm", entry.knob, ours[i]});
       }
     }
     if (entry.guarded || entry.yielded) {
       text += encode_guard(entry.knob, entry.original, entry.device);
     }
     if (entry.yielded) text += encode_record({"yielded", entry.knob});
+  }
+  for (const JournalCapture& capture : contents.captures) {
+    for (const std::string& ours : capture.ours) {
+      text += encode_record({"captured", capture.knob, ours, capture.base});
+    }
   }
   return text;
 }

@@ -21,7 +21,7 @@ std::string encode_guard(const std::string& knob, const std::string& original,
 /// What the lines of a journal add up to. A last line without its end is dropped.
 JournalContents fold_records(std::string_view text);
 
-/// The fewest lines that add up to `entries`.
-std::string encode_entries(const std::vector<JournalEntry>& entries);
+/// The fewest lines that add up to the entries and captures.
+std::string encode_contents(const JournalContents& contents);
 
 }  // namespace tuneshift

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 #include "libtune/device_identity.h"
 #include "libtune/knob_guard.h"
@@ -258,6 +259,32 @@ void KnobWriter::confirm(KnobRecord& record, const std::string& shown) {
   record.ours = {shown};
   record.in_force = true;
   record.unconfirmed = record.guarded = record.unanswered = false;
+  remember(record);
+}
+
+void KnobWriter::remember(const KnobRecord& record) {
+  constexpr size_t kMost = 16;
+  RecentValues& recent = recent_[record.knob.name];
+  recent.original = record.original;
+  for (const std::string& ours : record.ours) {
+    const bool known = std::find(recent.ours.begin(), recent.ours.end(), ours) != recent.ours.end();
+    if (!known && recent.ours.size() < kMost) recent.ours.push_back(ours);
+  }
+  recent.is_new = true;
+}
+
+void KnobWriter::forget_recent() {
+  recent_.clear();
+  for (const auto& [name, record] : records_) {
+    if (!record.in_force) continue;
+    remember(record);
+    recent_[name].is_new = false;
+  }
+}
+
+void KnobWriter::remember_original(const std::string& knob, const std::string& original) {
+  const auto found = recent_.find(knob);
+  if (found != recent_.end()) found->second.original = original;
 }
 
 void KnobWriter::settle(KnobRecord& record) {
@@ -393,7 +420,7 @@ void KnobWriter::yield(KnobRecord& record, const std::string& theirs, Receipt& r
   const std::string shown = record.ours.empty() ? record.original : record.ours.back();
   record.error = "somebody else changed it from " + shown + " to " + theirs;
   if (!writer.empty()) record.error += ": " + writer;
-  record.ours.clear();
+  record.gave_up = std::exchange(record.ours, {});
   record.written.clear();
   record.moved_by.clear();
   record.in_force = record.unconfirmed = record.guarded = record.unanswered = false;

@@ -13,12 +13,13 @@ namespace tuneshift {
 /// What is known of one knob that is wanted, or was and is not settled. All texts are normal ones.
 struct KnobRecord {
   Knob knob;
-  std::string device;             ///< device_identity() of the device that all this is about
-  std::string original;           ///< the baseline; meaningless without `has_original`
-  std::vector<std::string> ours;  ///< what the kernel may show because of us, while `in_force`
-  std::string wanted;             ///< the text that is asked for
-  std::string written;            ///< the text whose write led to `ours`, before rounding
-  std::string refused;            ///< a text that the kernel will not take, not tried again
+  std::string device;                ///< device_identity() of the device that all this is about
+  std::string original;              ///< the baseline; meaningless without `has_original`
+  std::vector<std::string> ours;     ///< what the kernel may show because of us, while `in_force`
+  std::vector<std::string> gave_up;  ///< what was ours when it was yielded
+  std::string wanted;                ///< the text that is asked for
+  std::string written;               ///< the text whose write led to `ours`, before rounding
+  std::string refused;               ///< a text that the kernel will not take, not tried again
   std::string owner;
   std::string profile;
   std::string why;
@@ -32,6 +33,13 @@ struct KnobRecord {
   bool unanswered = false;   ///< a write that may move it has not returned: it may land yet
   bool is_wanted = false;
   uint64_t since_us = 0;
+};
+
+/// What a knob has shown because of us since somebody last asked.
+struct RecentValues {
+  std::string original;  ///< what stood without us
+  std::vector<std::string> ours;
+  bool is_new = true;  ///< it has changed because of us since then
 };
 
 /// Writes one knob at a time by the protocol of the journal, and keeps what is known of each. What
@@ -67,6 +75,12 @@ class KnobWriter {
   /// Names of the knobs that writes moved since the last call.
   std::vector<std::string> take_moved();
 
+  /// By knob, the present ones included, since the last call of forget_recent().
+  [[nodiscard]] const std::map<std::string, RecentValues>& recent() const { return recent_; }
+  void forget_recent();
+  /// Something else stands without us now.
+  void remember_original(const std::string& knob, const std::string& original);
+
   /// Whether `current` is what this knob shows when nobody else touched it.
   static bool is_expected(const KnobRecord& record, const std::string& current);
 
@@ -85,6 +99,7 @@ class KnobWriter {
   /// What became of it: a file that answers again is done with all that was written before.
   void learn(KnobRecord& record, const std::string& current, Receipt& receipt);
   void confirm(KnobRecord& record, const std::string& shown);
+  void remember(const KnobRecord& record);
   void settle(KnobRecord& record);
   /// Makes the record one of the device that has the knob's name now.
   void renew(KnobRecord& record, Receipt& receipt);
@@ -110,6 +125,7 @@ class KnobWriter {
   Clocks clocks_;
   std::map<std::string, KnobRecord> records_;
   std::vector<std::string> moved_;
+  std::map<std::string, RecentValues> recent_;
 };
 
 }  // namespace tuneshift

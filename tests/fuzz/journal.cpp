@@ -15,12 +15,13 @@ namespace {
 
 bool is_same(const JournalEntry& a, const JournalEntry& b) {
   return a.knob == b.knob && a.original == b.original && a.ours == b.ours &&
-         a.unconfirmed == b.unconfirmed && a.guarded == b.guarded && a.yielded == b.yielded;
+         a.device == b.device && a.gave_up == b.gave_up && a.unconfirmed == b.unconfirmed &&
+         a.guarded == b.guarded && a.yielded == b.yielded;
 }
 
 void check_same(const std::vector<JournalEntry>& a, const std::vector<JournalEntry>& b,
                 const char* property) {
-  check(a.size() == b.size(), property, encode_entries(a));
+  check(a.size() == b.size(), property);
   for (size_t i = 0; i < a.size(); ++i) check(is_same(a[i], b[i]), property, a[i].knob);
 }
 
@@ -51,7 +52,7 @@ void check_compaction(const std::vector<std::string>& lines) {
   const std::string after = joined(lines, middle, lines.size());
   if (!fold_records(after).problems.empty()) return;
   check_same(fold_records(before + after).entries,
-             fold_records(encode_entries(fold_records(before).entries) + after).entries,
+             fold_records(encode_contents(fold_records(before)) + after).entries,
              "what is appended adds up to the same after a compaction");
 }
 
@@ -73,7 +74,7 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   for (const std::string& problem : contents.problems) {
     check(is_readable(problem), "a problem can be shown", problem);
   }
-  const std::string compacted = encode_entries(contents.entries);
+  const std::string compacted = encode_contents(contents);
   const JournalContents again = fold_records(compacted);
   check(again.problems.empty(), "a compacted journal has no problems", compacted);
   check_same(contents.entries, again.entries, "a compacted journal adds up to the same");

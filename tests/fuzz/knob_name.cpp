@@ -30,7 +30,10 @@ struct Machine {
 };
 
 bool is_kernel_path(const std::string& path) {
-  if (!path.starts_with("proc/sys/") && !path.starts_with("sys/")) return false;
+  const bool known = path.starts_with("proc/sys/") || path.starts_with("sys/") ||
+                     path.starts_with("systemd/") || path.starts_with("device-mapper/") ||
+                     path == "dev/cpu_dma_latency";
+  if (!known) return false;
   const std::string parts = "/" + path + "/";
   return parts.find("/../") == std::string::npos && parts.find("/./") == std::string::npos &&
          parts.find("//") == std::string::npos && is_readable(path) &&
@@ -41,6 +44,11 @@ bool is_kernel_path(const std::string& path) {
 bool is_file_of(const KnobInfo& kind, const std::string& path) {
   std::string end(kind.name);
   if (kind.family == Family::sysctl) std::replace(end.begin(), end.end(), '.', '/');
+  if (kind.target == Target::device_mapper) end = end.substr(end.find('/') + 1);
+  if (kind.target == Target::unit) end = kind.property;
+  if (kind.target == Target::unit_disk) {
+    return path.find("/" + std::string(kind.property) + "/") != std::string::npos;
+  }
   return path.ends_with("/" + end);
 }
 
@@ -49,7 +57,7 @@ void check_knob(const KernelFs& kernel, const Knob& knob) {
   const bool known = std::any_of(kinds.begin(), kinds.end(),
                                  [&](const KnobInfo& kind) { return &kind == knob.kind; });
   check(known, "a knob has a kind of the catalogue", knob.name);
-  check(is_kernel_path(knob.path), "a knob is a plain path in proc/sys or sys", knob.path);
+  check(is_kernel_path(knob.path), "a knob is a plain path of a known kind", knob.path);
   check(is_file_of(*knob.kind, knob.path), "a knob's file is its kind's", knob.path);
   const auto again = resolve_knob(kernel, knob.name);
   check(again && again.value().name == knob.name && again.value().path == knob.path &&

@@ -15,7 +15,8 @@ namespace tuneshift::fuzz {
 
 namespace {
 
-constexpr std::array kDevices = {"vda", "nvme0n1", "nvme1n1", "dm-0", "loop0", "nbd0", "0:44"};
+constexpr std::array kDevices = {"vda",  "nvme0n1", "nvme1n1", "dm-0",   "loop0",
+                                 "nbd0", "0:44",    "44",      "policy4"};
 constexpr size_t kMostWrites = 4096;
 constexpr const char* kMovedText = "7777";
 constexpr const char* kDefaultLatency = "75000";
@@ -48,6 +49,7 @@ Status ImitatedKernel::set(const Knob& knob, std::string_view value) {
 
 Status ImitatedKernel::change(const Knob& knob, std::string_view value) {
   const KnobInfo& kind = *knob.kind;
+  if (value.empty()) return {};  // a request that is let go: there is none here
   const bool to_default = kind.restore == Restore::wbt_default && value == "-1";
   Status written = KernelFs::write(knob.path, to_default ? kDefaultLatency : value);
   if (!written) return written;
@@ -75,7 +77,7 @@ Machine::Machine()
 }
 
 void Machine::add_knob(const KnobInfo& kind, std::string_view device) {
-  const auto knob = resolve_knob(kernel_, knob_name(kind, device));
+  const auto knob = resolve_knob(kernel_, knob_name(kind, {std::string(device), "a.service"}));
   if (!knob || knob.value().kind != &kind) return;
   const std::string& path = knob.value().path;
   if (!kernel_.exists(path)) tree_.add(test::file(path, first_text(kind)));

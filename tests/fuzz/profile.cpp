@@ -23,7 +23,15 @@ bool is_in_range(const KnobInfo& kind, int64_t number) {
   return (!kind.minimum || number >= *kind.minimum) && (!kind.maximum || number <= *kind.maximum);
 }
 
+bool is_relative(const Amount& amount) {
+  return amount.percent_of_memory.has_value() || amount.per_cpu.has_value();
+}
+
 void check_amount(const KnobInfo& kind, const Amount& amount) {
+  if (amount.per_cpu) {
+    check(*amount.per_cpu > 0 && *amount.per_cpu <= 65536, "so many a CPU is bounded", kind.name);
+    return;
+  }
   if (!amount.percent_of_memory) {
     check(is_in_range(kind, amount.number), "a bound is in its kind's range", kind.name);
     return;
@@ -47,7 +55,7 @@ void check_bounds(const KnobInfo& kind, const Bounds& bounds) {
   check(low || high, "bounds have at least one", kind.name);
   if (low) check_amount(kind, *low);
   if (high) check_amount(kind, *high);
-  if (!low || !high || low->percent_of_memory || high->percent_of_memory) return;
+  if (!low || !high || is_relative(*low) || is_relative(*high)) return;
   check(low->number <= high->number, "at_least is not above at_most", kind.name);
 }
 
@@ -67,8 +75,10 @@ void check_value(const KnobInfo& kind, const ValueSpec& value) {
   if (const auto* bounds = std::get_if<Bounds>(&value)) check_bounds(kind, *bounds);
   if (const auto* first_of = std::get_if<FirstOf>(&value)) check_choices(kind, first_of->choices);
   if (const auto* share = std::get_if<Share>(&value)) {
-    check(share->amount.percent_of_memory.has_value(), "a share has a percentage", kind.name);
+    check(kind.type == ValueType::integer, "only numbers have amounts", kind.name);
     check_amount(kind, share->amount);
+    if (share->at_least) check_amount(kind, *share->at_least);
+    if (share->at_most) check_amount(kind, *share->at_most);
   }
   const std::string shown = to_string(value);
   check(!shown.empty() && is_readable(shown), "a value can be shown", shown);
@@ -77,7 +87,7 @@ void check_value(const KnobInfo& kind, const ValueSpec& value) {
 void check_origin(const std::string& origin, const std::string& text) {
   int line = 0;
   int column = 0;
-  const std::string format = std::string(kName) + ".yaml:%d:%d";
+  const std::string format = std::string(kName) + ":%d:%d";
   check(std::sscanf(origin.c_str(), format.c_str(), &line, &column) == 2 &&
             is_place_in(text, line, column),
         "an entry's origin is a place in the file", origin);

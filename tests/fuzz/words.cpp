@@ -14,7 +14,8 @@ namespace {
 
 const std::vector<std::string>& devices() {
   static const std::vector<std::string> names = {"vda",  "vda1",  "nvme0n1p1", "dm-0", "nvme1n1",
-                                                 "0:44", "254:0", "254:1",     "8:0"};
+                                                 "0:44", "254:0", "254:1",     "8:0",
+                                                 "44",   "btrfs-1", "policy4", "cpu5"};
   return names;
 }
 
@@ -36,14 +37,16 @@ std::vector<std::string> make_values() {
 std::vector<std::string> make_knob_names() {
   std::vector<std::string> all;
   for (const KnobInfo& kind : catalogue()) {
-    if (kind.scope == Scope::machine) {
-      all.push_back(knob_name(kind, ""));
+    if (kind.family == Family::sysctl) {
+      all.push_back(knob_name(kind, {}));
       std::string slashed = all.back();
       std::replace(slashed.begin(), slashed.end(), '.', '/');
       all.push_back("/proc/sys/" + slashed);
       continue;
     }
-    for (const std::string& device : devices()) all.push_back(knob_name(kind, device));
+    for (const std::string& device : devices()) {
+      all.push_back(knob_name(kind, {device, "a.service"}));
+    }
   }
   return all;
 }

@@ -315,8 +315,8 @@ TEST_CASE("the journal keeps which device a value was for") {
   CHECK(entries[0].device == "9001");
   CHECK(entries[0].ours == std::vector<std::string>{"4096", "8192"});
   CHECK(entries[1].device == "77");
-  CHECK(fold_records(encode_entries(entries)).entries[0].device == "9001");
-  CHECK(fold_records(encode_entries(entries)).entries[1].device == "77");
+  CHECK(fold_records(encode_contents({entries, {}, {}})).entries[0].device == "9001");
+  CHECK(fold_records(encode_contents({entries, {}, {}})).entries[1].device == "77");
 
   // The next device of that name: nothing of the last one's is to be put back.
   REQUIRE(journal.append_intent(knob, "300", "4096", "9002"));
@@ -352,4 +352,55 @@ TEST_CASE("beside a dying keeper the journal is appended to, and its lock stays 
   REQUIRE(seen.entries.size() == 1);
   CHECK(seen.entries[0].knob == "stuck");
   CHECK(seen.problems.empty());
+}
+
+TEST_CASE("the journal keeps what another tool took for its original") {
+  const KernelTree run{};
+  {
+    Journal journal = open_journal(run);
+    REQUIRE(journal.append_intent("vm.swappiness", "60", "37"));
+    REQUIRE(journal.append_confirm("vm.swappiness", "37"));
+    REQUIRE(journal.append_captured("vm.swappiness", "37", "60"));
+    REQUIRE(journal.append_captured("vm.swappiness", "10", "60"));
+    REQUIRE(journal.append_captured("vm.stat_interval", "7", "1"));
+    REQUIRE(journal.append_rebased("vm.swappiness", "10"));
+    CHECK(only_entry(journal).original == "10");
+    CHECK_FALSE(journal.clear());
+    REQUIRE(journal.append_restored("vm.swappiness"));
+    REQUIRE(journal.clear());
+  }
+  Journal journal = open_journal(run);
+  JournalContents contents = journal.read();
+  CHECK(contents.problems.empty());
+  CHECK(contents.entries.empty());
+  REQUIRE(contents.captures.size() == 2);
+  CHECK(contents.captures[0].knob == "vm.stat_interval");
+  CHECK(contents.captures[1].base == "60");
+  CHECK(contents.captures[1].ours == Texts{"37", "10"});
+  REQUIRE(journal.append_released("vm.stat_interval"));
+  REQUIRE(journal.append_released("vm.swappiness"));
+  CHECK(journal.read().captures.empty());
+  REQUIRE(journal.clear());
+  CHECK(run.text("journal").empty());
+}
+
+TEST_CASE("a compacted journal still says what was given up and captured") {
+  const KernelTree run{};
+  Journal journal = open_journal(run);
+  REQUIRE(journal.append_captured("vm.stat_interval", "7", "1"));
+  REQUIRE(journal.append_intent("vm.swappiness", "60", "37"));
+  REQUIRE(journal.append_confirm("vm.swappiness", "37"));
+  REQUIRE(journal.append_yielded("vm.swappiness"));
+  const std::string filler(4096, 'x');
+  for (int i = 0; i < 80; ++i) {
+    REQUIRE(journal.append_intent("net.ipv4.tcp_rmem", filler, filler));
+    REQUIRE(journal.append_restored("net.ipv4.tcp_rmem"));
+  }
+  const JournalContents contents = journal.read();
+  CHECK(run.text("journal").size() < 300000);
+  REQUIRE(contents.captures.size() == 1);
+  CHECK(contents.captures[0].ours == Texts{"7"});
+  REQUIRE_FALSE(contents.entries.empty());
+  CHECK(contents.entries[0].yielded);
+  CHECK(contents.entries[0].gave_up == Texts{"37"});
 }

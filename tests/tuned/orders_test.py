@@ -1,0 +1,272 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The distribution's tuned beside tuneshift: start, switch, off, stop and SIGKILL in every order with
+holds coming and going. The final values are those that the same order has without tuneshift."""
+import os
+import signal
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+
+# pylint: disable=wrong-import-position
+from lib.lock import knobs_locked
+from lib.machine import Scratch
+from lib.processes import Failed, cleanup, end, spawn, wait_for
+from lib.service import PrivateBus, Tuneshiftd
+
+KNOBS = {  # what they show before each order
+    "vm.swappiness": "51",
+    "vm.dirty_ratio": "21",
+    "vm.vfs_cache_pressure": "99",
+    "vm.stat_interval": "2",
+}
+PROFILES = {  # tuned's: the first knob in both, one in each, one that a hold wants as well
+    "one": {"vm.swappiness": "10", "vm.dirty_ratio": "31", "vm.stat_interval": "7"},
+    "two": {"vm.swappiness": "30", "vm.vfs_cache_pressure": "60"},
+}
+HOLDS = {  # ours
+    "p": {"vm.swappiness": "37", "vm.dirty_ratio": "25", "vm.vfs_cache_pressure": "50",
+          "vm.stat_interval": "7"},
+    "q": {"vm.swappiness": "23", "vm.dirty_ratio": "27", "vm.vfs_cache_pressure": "70",
+          "vm.stat_interval": "5"},
+}
+# 1 and 2: tuned's profiles; p and q: our holds; "-": the hold ends.
+ON_BUS = ["p 1 -", "p 1 - stop", "1 p stop -", "p 1 2 - stop", "p 1 off - stop", "p 1 kill - 1 stop",
+          "1 p 2 stop -", "p 1 q - 2 stop", "1 p kill 1 - stop", "p 1 - 2 p stop -",
+          "p 1 stop q 2 - stop", "1 p off 2 - stop", "p 2 kill q 1 stop -", "p 1 - off q 2 - kill"]
+OFF_BUS = ["p 1 -", "p 1 - stop", "1 p 2 stop -", "p 1 2 - stop", "p 1 kill - 1 stop",
+           "1 p kill 1 - stop", "p 1 q - 2 stop", "p 2 stop q 1 - stop", "p 1 off - stop"]
+
+
+def path_of(knob):
+    return "/proc/sys/" + knob.replace(".", "/")
+
+
+def read(path):
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
+
+
+def write(path, text):
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def values():
+    return {knob: read(path_of(knob)) for knob in KNOBS}
+
+
+def private_settings():
+    """In our mount namespace alone."""
+    subprocess.run(["mount", "--make-rprivate", "/"], check=True)
+    main = read("/etc/tuned/tuned-main.conf")
+    for folder in ("/etc/tuned", "/run/tuned", "/var/log/tuned"):
+        os.makedirs(folder, exist_ok=True)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "tuned", folder], check=True)
+    write("/etc/tuned/tuned-main.conf", main.replace("reapply_sysctl = 1", "reapply_sysctl = 0"))
+    for name, knobs in PROFILES.items():
+        os.makedirs(f"/etc/tuned/{name}")
+        lines = "".join(f"{knob} = {value}\n" for knob, value in knobs.items())
+        write(f"/etc/tuned/{name}/tuned.conf", f"[main]\nsummary=test\n[sysctl]\n{lines}")
+
+
+class Tuned:
+    """The real one; each step returns when it is done, by what tuned itself shows."""
+
+    def __init__(self, bus, on_bus):
+        self.environment = dict(os.environ, DBUS_SYSTEM_BUS_ADDRESS=bus.address)
+        self.on_bus = on_bus
+        self.process = None
+
+    def _log(self):
+        return read("/run/tuned/log")
+
+    def _applied(self):
+        return self._log().count("static tuning from profile")
+
+    def profile(self, name):
+        applied = self._applied()
+        write("/etc/tuned/profile_mode", "manual\n")
+        if self.process is None:
+            write("/etc/tuned/active_profile", name + "\n")
+            options = [] if self.on_bus else ["--no-dbus"]
+            self.process = spawn(["/usr/sbin/tuned", "--log=/run/tuned/log", *options],
+                                 env=self.environment, stdin=subprocess.DEVNULL,
+                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        elif self.on_bus:
+            self._call("switch_profile", f"string:{name}")
+            self._call("start")  # as tuned-adm does: a switch after "off" starts nothing
+        else:
+            write("/etc/tuned/active_profile", name + "\n")
+            self.process.send_signal(signal.SIGHUP)
+        if not wait_for(lambda: self._applied() > applied, 20, 0.02):
+            raise Failed("tuned did not apply its profile:\n" + self._log()[-2000:])
+        if self.on_bus:
+            wait_for(lambda: self._call("is_running", check=False), 20, 0.02)
+
+    def off(self):
+        if self.on_bus:
+            self._call("disable")
+            return
+        # Off the bus: no profile, read again.
+        destroyed = self._log().count("terminating TuneD")
+        write("/etc/tuned/active_profile", "\n")
+        write("/etc/tuned/profile_mode", "manual\n")
+        self.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: self._log().count("terminating TuneD") > destroyed, 20, 0.02)
+        # It rolls back behind that line.
+        wait_for(lambda: "No profile" in self._log().split("terminating TuneD")[-1], 20, 0.02)
+
+    def stop(self):
+        process, self.process = self.process, None
+        if process is not None:
+            end(process, 30)
+
+    def kill(self):
+        process, self.process = self.process, None
+        if process is not None:
+            process.kill()
+            process.wait()
+
+    def _call(self, method, *arguments, check=True):
+        done = subprocess.run(
+            ["dbus-send", "--system", "--print-reply", "--reply-timeout=30000",
+             "--dest=com.redhat.tuned", "/Tuned", "com.redhat.tuned.control." + method, *arguments],
+            env=self.environment, capture_output=True, text=True, check=False, timeout=60)
+        if check and done.returncode != 0:
+            raise Failed(f"tuned {method}: {done.stderr}")
+        return done.returncode == 0
+
+
+class Shift:
+    """tuneshift with its holds, and the wait for what it makes of a step."""
+
+    def __init__(self, daemon):
+        self.daemon = daemon
+        self.held = None
+        self.cookie = 0
+
+    def hold(self, name):
+        before, self.held = self.cookie, name
+        rows = self.daemon.ask("hold", name, "--for", "10m")
+        self.cookie = rows["cookie"]
+        if before:
+            self.daemon.ask("release", str(before))
+
+    def release(self):
+        if self.held:
+            self.daemon.ask("release", str(self.cookie))
+        self.held, self.cookie = None, 0
+
+    def settle(self, expected):
+        """Until the values are what the hold, or else the order alone, makes them."""
+        wanted = dict(expected, **(HOLDS[self.held] if self.held else {}))
+        wait_for(lambda: values() == wanted, 12, 0.02)
+        return wanted
+
+
+def step(tuned, name):
+    if name in ("1", "2"):
+        tuned.profile("one" if name == "1" else "two")
+    elif name not in ("p", "q", "-"):
+        getattr(tuned, name)()
+
+
+def tuned_part(order):
+    return [name for name in order.split() if name not in ("p", "q", "-")]
+
+
+def begin():
+    for knob, value in KNOBS.items():
+        write(path_of(knob), value)
+    for file in ("active_profile", "profile_mode", "post_loaded_profile"):
+        write("/etc/tuned/" + file, "")
+
+
+def references(orders, tuned):
+    """The values after each step of tuned's alone, for each order of them."""
+    known = {}
+    for order in orders:
+        steps = tuple(tuned_part(order))
+        if all(steps[:n] in known for n in range(1, len(steps) + 1)):
+            continue
+        begin()
+        known[()] = values()
+        for number, name in enumerate(steps, 1):
+            step(tuned, name)
+            known[steps[:number]] = values()
+        tuned.kill()
+    return known
+
+
+def run_order(order, known, tuned, daemon):
+    begin()
+    daemon.start()
+    shift = Shift(daemon)
+    done = ()
+    wrong = []
+    try:
+        for name in order.split() + ["-"]:
+            if name in ("p", "q"):
+                shift.hold(name)
+            elif name == "-":
+                shift.release()
+            else:
+                step(tuned, name)
+                done += (name,)
+            wanted = shift.settle(known[done])
+            if values() != wanted and not wrong:
+                shown = {k: v for k, v in values().items() if v != wanted[k]}
+                wrong.append(f"{order}: after {name}: {shown}, not "
+                             f"{ {k: wanted[k] for k in shown} }\n{daemon.log_tail(40)}")
+    finally:
+        daemon.stop()
+        tuned.kill()
+    return wrong
+
+
+def main():
+    build, where = os.path.abspath(sys.argv[1]), sys.argv[2]
+    if not os.path.exists("/usr/sbin/tuned"):
+        print("no tuned here")
+        return 77
+    orders = ON_BUS if where == "on_bus" else OFF_BUS
+    with knobs_locked(), cleanup() as stack:
+        private_settings()
+        for knob in KNOBS:
+            stack.callback(write, path_of(knob), read(path_of(knob)))
+        scratch = stack.enter_context(Scratch("/var/tmp", "tuned"))
+        os.chmod(scratch.path, 0o755)
+        bus = stack.enter_context(PrivateBus(scratch.path))
+        daemon = Tuneshiftd(build, bus, scratch.path, "mode: auto\n")
+        for name in os.listdir(daemon.profiles):
+            if name not in ("throughput.yaml", "latency.yaml"):
+                os.unlink(os.path.join(daemon.profiles, name))
+        for name, knobs in HOLDS.items():
+            path = os.path.join(daemon.profiles, name + ".yaml")
+            write(path, "summary: test\nsysctl:\n"
+                  + "".join(f"  {knob}: {value}\n" for knob, value in knobs.items()))
+            os.chmod(path, 0o644)
+        tuned = Tuned(bus, where == "on_bus")
+        stack.callback(tuned.stop)
+        stack.callback(daemon.stop)
+        known = references(orders, tuned)
+        wrong = []
+        for order in orders:
+            started = time.monotonic()
+            found = run_order(order, known, tuned, daemon)
+            wrong += found
+            print(f"{'WRONG' if found else 'ok':5} {order} ({time.monotonic() - started:.1f} s)",
+                  flush=True)
+        for text in wrong:
+            print(text)
+        return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
