@@ -96,7 +96,7 @@ class Import {
     if (!found) return leave(setting, found.error().message);
     const TunedTarget& target = found.value();
     if (!setting.unusable.empty()) return leave(setting, setting.unusable);
-    if (target.kind->scope == Scope::device && target.devices != "*") {
+    if (target.kind->target != Target::machine && target.devices != "*") {
       return leave(setting, "only for the devices '" + target.devices + "'");
     }
     const std::string text = notation(target.value);

@@ -36,7 +36,7 @@ std::string in_kib(const std::string& value) {
 
 const KnobInfo* find_cpu_kind(const std::string& file) {
   for (const KnobInfo& kind : catalogue()) {
-    if (std::string_view(to_string(kind.family)) != "cpu") continue;
+    if (kind.family != Family::cpu) continue;
     if (kind.name == file || kind.name.ends_with("/" + file)) return &kind;
   }
   return nullptr;
@@ -160,9 +160,9 @@ KeptValues tuned_values(const KernelFs& kernel, const TunedProfile& profile) {
     if (!found) continue;
     const TunedTarget& target = found.value();
     std::vector<std::string> devices = {""};
-    if (target.kind->scope == Scope::device) devices = devices_of(kernel, target);
+    if (target.kind->target != Target::machine) devices = devices_of(kernel, target);
     for (const std::string& device : devices) {
-      const auto knob = resolve_knob(kernel, knob_name(*target.kind, device));
+      const auto knob = resolve_knob(kernel, knob_name(*target.kind, {device, {}}));
       if (knob && kernel.exists(knob.value().path)) values[knob.value().name] = target.value;
     }
   }
