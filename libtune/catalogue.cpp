@@ -126,10 +126,12 @@ std::vector<KnobInfo> other_kinds() {
   // Starting or stopping khugepaged computes vm.min_free_kbytes anew.
   KnobInfo enabled = thp("enabled");
   enabled.moves = {"vm.min_free_kbytes"};
+  KnobInfo shmem_enabled = thp("shmem_enabled");
+  shmem_enabled.moves = enabled.moves;
   KnobInfo khugepaged = with_type(thp("khugepaged/defrag"), ValueType::integer);
   khugepaged.minimum = 0;
   khugepaged.maximum = 1;
-  return {read_ahead, enabled, thp("defrag"), thp("shmem_enabled"), khugepaged};
+  return {read_ahead, enabled, thp("defrag"), shmem_enabled, khugepaged};
 }
 
 std::vector<KnobInfo> all_kinds() {

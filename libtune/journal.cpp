@@ -107,7 +107,8 @@ Status drop_torn_line(int fd) {
   return {};
 }
 
-Status write_line(int fd, const std::string& text) {
+/// All of `text` or nothing; `is_torn` when a part of it stays in the file.
+Status write_line(int fd, const std::string& text, bool& is_torn) {
   struct stat before = {};
   if (::fstat(fd, &before) != 0) return errno_error(errno, "stat", kName);
   ssize_t count = 0;
@@ -116,7 +117,7 @@ Status write_line(int fd, const std::string& text) {
   } while (count < 0 && errno == EINTR);
   if (count == static_cast<ssize_t>(text.size())) return {};
   const Error error = errno_error(count < 0 ? errno : ENOSPC, "write", kName);
-  if (count > 0 && ::ftruncate(fd, before.st_size) != 0) return error.with_context("torn line");
+  if (count > 0 && ::ftruncate(fd, before.st_size) != 0) is_torn = true;
   return error;
 }
 
@@ -146,7 +147,8 @@ Result<Journal> Journal::open(const std::string& directory, int wait_ms) {
 Journal::Journal(Journal&& other) noexcept
     : fd_(std::exchange(other.fd_, -1)),
       directory_fd_(std::exchange(other.directory_fd_, -1)),
-      compact_above_bytes_(other.compact_above_bytes_) {}
+      compact_above_bytes_(other.compact_above_bytes_),
+      is_torn_(other.is_torn_) {}
 
 Journal::~Journal() {
   if (fd_ >= 0) ::close(fd_);
@@ -155,7 +157,7 @@ Journal::~Journal() {
 
 JournalContents Journal::read() const {
   const auto text = read_all(fd_);
-  if (!text) return {{}, {text.error().message}};
+  if (!text) return {{}, {text.error().message}, false};
   return fold_records(text.value());
 }
 
@@ -203,7 +205,10 @@ Status Journal::append(const std::string& line) {
     // A line that finds no room says so itself, so a failure here need not.
     if (!compact()) compact_above_bytes_ = info.st_size * 2;
   }
-  return write_line(fd_, line);
+  // What is left of a torn line becomes a damaged one of its own.
+  Status written = write_line(fd_, is_torn_ ? "\n" + line : line, is_torn_);
+  if (written) is_torn_ = false;
+  return written;
 }
 
 Status Journal::compact() {
@@ -216,7 +221,8 @@ Status Journal::compact() {
   // Locked before it gets the name, so that nobody can come between.
   Status status;
   if (::flock(fd, LOCK_EX | LOCK_NB) != 0) status = errno_error(errno, "lock", kNewName);
-  if (status) status = write_line(fd, compacted);
+  bool is_torn = false;  // then this file is not used
+  if (status) status = write_line(fd, compacted, is_torn);
   if (status && ::renameat(directory_fd_, kNewName, directory_fd_, kName) != 0) {
     status = errno_error(errno, "rename", kNewName);
   }
@@ -226,6 +232,7 @@ Status Journal::compact() {
   }
   ::close(std::exchange(fd_, fd));
   compact_above_bytes_ = 2 * static_cast<int64_t>(compacted.size());
+  is_torn_ = false;
   return {};
 }
 

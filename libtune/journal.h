@@ -25,6 +25,7 @@ struct JournalEntry {
 struct JournalContents {
   std::vector<JournalEntry> entries;  ///< in the order of their first intent
   std::vector<std::string> problems;  ///< damaged or foreign lines, one sentence each
+  bool is_read = true;  ///< false when the file could not be read: it may hold any entry
 };
 
 /// The append-only record in the run directory of what was changed from what, written before each
@@ -69,6 +70,7 @@ class Journal {
   int fd_ = -1;
   int directory_fd_ = -1;
   int64_t compact_above_bytes_ = 0;
+  bool is_torn_ = false;  ///< a part of a line that did not fit could not be cut off again
 };
 
 }  // namespace tuneshift

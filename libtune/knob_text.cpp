@@ -62,7 +62,9 @@ bool may_be_rounded(const KnobInfo& kind, const std::string& written, const std:
   const auto from = parse_number(written);
   const auto to = parse_number(shown);
   if (kind.type != ValueType::integer || !from || !to || *from < 0 || *to < 0) return false;
-  const int64_t step = kind.unit == "KiB" ? 64 : 4;
+  int64_t step = 0;
+  if (kind.scope == Scope::device && kind.unit == "KiB") step = 64;
+  if (kind.name == "queue/nr_requests") step = 4;
   return std::abs(*from - *to) <= step;
 }
 

@@ -44,7 +44,9 @@ std::vector<std::string> KnobWriter::take_moved() {
 
 bool KnobWriter::is_expected(const KnobRecord& record, const std::string& current) {
   if (!record.in_force) return current == record.original;
-  if (record.guarded) return true;
+  // Nothing else than the other one of the pair moves a knob that has one, and only to 0.
+  const bool is_moved = record.knob.kind->excludes.empty() || current == "0";
+  if (record.guarded && (is_moved || current == record.original)) return true;
   return std::any_of(record.ours.begin(), record.ours.end(), [&](const std::string& ours) {
     return ours == current ||
            (record.unconfirmed && may_be_rounded(*record.knob.kind, ours, current));
@@ -110,28 +112,19 @@ void KnobWriter::write(KnobRecord& record, const std::string& current, const std
                        Receipt& receipt) {
   const std::string& name = record.knob.name;
   Guards guards;
-  Status journalled = guard_moved(record, guards, receipt);
-  if (journalled) journalled = journal_.append_intent(name, record.original, text);
-  if (!journalled) {
-    settle_guards(record, guards);
-    return fail(record, KnobState::failed, journalled.error().message, receipt);
+  std::string seen;
+  const Look look = prepare(record, current, &text, guards, seen, receipt);
+  if (look == Look::changed) {
+    record.in_force = true;  // the intent is in the journal: the yield settles it
+    return yield(record, seen, receipt);
   }
-  const auto again = read_normal(kernel_, record.knob);
-  if (!again || again.value() != current) {
-    settle_guards(record, guards);
-    if (again) {
-      record.in_force = true;  // the intent is in the journal: the yield settles it
-      return yield(record, again.value(), receipt);
-    }
-    note(journal_.append_abort(name));
-    return fail(record, KnobState::failed, again.error().message, receipt);
-  }
+  if (look != Look::same) return fail(record, KnobState::failed, seen, receipt);
   const Status written = kernel_.write(record.knob.path, text);
   Change done = change(ChangeKind::written, record, current, text);
   const auto shown = read_normal(kernel_, record.knob);
   if (!written && shown && shown.value() == current) {
     note(journal_.append_abort(name));
-    settle_guards(record, guards);
+    settle_guards(record, guards, receipt);
     put_back(record, receipt);  // what was wanted before it is wanted no more
     fail(record, KnobState::failed, written.error().message, receipt);
     if (is_final(written.error())) record.refused = text;
@@ -139,9 +132,11 @@ void KnobWriter::write(KnobRecord& record, const std::string& current, const std
   }
   record.in_force = record.unconfirmed = true;
   record.ours.push_back(text);
-  if (written && shown && !is_expected(record, shown.value())) {
+  // Of several numbers a failed write may have changed the first ones.
+  const bool in_part = !written && record.knob.kind->type == ValueType::text;
+  if (shown && !in_part && shown.value() != current && !is_expected(record, shown.value())) {
     // Not what the kernel makes of our value: somebody wrote between the two calls.
-    settle_guards(record, guards);
+    settle_guards(record, guards, receipt);
     record.written = text;
     return yield(record, shown.value(), receipt);
   }
@@ -149,7 +144,7 @@ void KnobWriter::write(KnobRecord& record, const std::string& current, const std
     confirm(record, shown.value());
     done.to = shown.value();
   }
-  settle_guards(record, guards);
+  settle_guards(record, guards, receipt);
   if (!written) return fail(record, KnobState::failed, written.error().message, receipt);
   record.written = text;
   record.refused.clear();
@@ -192,22 +187,21 @@ void KnobWriter::put_back(KnobRecord& record, Receipt& receipt) {
     return yield(record, current.value(), receipt);
   }
   Guards guards;
+  std::string seen;
   // Without a line in a full journal it still goes back: only a kill right here would tell.
-  (void)guard_moved(record, guards, receipt);
-  // Between the two writes that this one takes it shows neither value.
-  if (record.knob.kind->restore == Restore::wbt_default) {
-    note(journal_.append_guard(record.knob.name, record.original));
-  }
-  const auto again = read_normal(kernel_, record.knob);
-  if (again && again.value() != current.value()) {
-    settle_guards(record, guards);
-    return yield(record, again.value(), receipt);
-  }
+  const Look look = prepare(record, current.value(), nullptr, guards, seen, receipt);
+  if (look == Look::changed) return yield(record, seen, receipt);
+  if (look != Look::same && twin_is_yielded(record)) return yield(record, current.value(), receipt);
+  if (look != Look::same) return fail(record, KnobState::failed, seen, receipt);
   const Status status = write_original(record);
   const Change done = change(ChangeKind::restored, record, current.value(), record.original);
   const auto shown = read_normal(kernel_, record.knob);
-  settle_guards(record, guards);
+  settle_guards(record, guards, receipt);
   if (!shown || shown.value() != record.original) {
+    if (status && shown && shown.value() != current.value() &&
+        !may_be_rounded(*record.knob.kind, record.original, shown.value())) {
+      return yield(record, shown.value(), receipt);  // somebody wrote between the two calls
+    }
     if (shown) confirm(record, shown.value());
     const KnobRecord* mover = find(record.moved_by);
     if (!status && is_final(status.error()) && mover != nullptr && mover->in_force) {
@@ -233,11 +227,7 @@ Status KnobWriter::write_original(const KnobRecord& record) {
     if (other != nullptr && other->in_force && other->original != "0") {
       return kernel_.write(other->knob.path, other->original);
     }
-    if (record.knob.kind->unit == "bytes") {
-      // Both were 0, and bytes takes no 0: only a change of the ratio brings that back.
-      const Status away = kernel_.write(twin.value().path, "1");
-      return away ? kernel_.write(twin.value().path, "0") : away;
-    }
+    if (record.knob.kind->unit == "bytes") return write_zero(record, twin.value());
   }
   if (record.knob.kind->restore == Restore::wbt_default) {
     // Where the default shows the original it was, or might as well have been, the default.
@@ -247,6 +237,16 @@ Status KnobWriter::write_original(const KnobRecord& record) {
     if (shown && shown.value() == record.original) return {};
   }
   return kernel_.write(record.knob.path, record.original);
+}
+
+Status KnobWriter::write_zero(const KnobRecord& record, const Knob& twin) {
+  // Both were 0, and bytes takes no 0: only a change of the ratio brings that back.
+  Status away = kernel_.write(twin.path, "1");
+  if (!away) return away;
+  const auto own = read_normal(kernel_, record.knob);
+  const auto ratio = read_normal(kernel_, twin);
+  if (!own || !ratio || own.value() != "0" || ratio.value() != "1") return {};  // theirs now
+  return kernel_.write(twin.path, "0");
 }
 
 Result<Knob> KnobWriter::twin_of(const KnobRecord& record) const {

@@ -69,19 +69,41 @@ class KnobWriter {
   struct Guard;
   using Guards = std::vector<Guard>;
 
+  /// What a knob and those that its write may move show right before that write.
+  enum class Look {
+    same,
+    changed,        ///< the knob itself: somebody else's
+    guard_changed,  ///< one that it may move
+    unprepared,     ///< it cannot be read, or not be journalled
+  };
+
   void write(KnobRecord& record, const std::string& current, const std::string& text,
              Receipt& receipt);
+  /// Journals what a write may move, and `text` as its intent (nullptr: the original goes back,
+  /// with or without room in the journal); then looks, next to the write. Only after Look::same may
+  /// be written, and settle_guards() follows. Otherwise nothing is left guarded, and `seen` is what
+  /// the knob shows, or the reason.
+  Look prepare(KnobRecord& record, const std::string& current, const std::string* text,
+               Guards& guards, std::string& seen, Receipt& receipt);
   void confirm(KnobRecord& record, const std::string& shown);
   void settle(KnobRecord& record);
   void yield(KnobRecord& record, const std::string& theirs, Receipt& receipt);
   void fail(KnobRecord& record, KnobState state, const std::string& why, Receipt& receipt);
   Status write_original(const KnobRecord& record);
-  /// Journals what a write to `mover` may move. An error when a line of it could not be.
-  Status guard_moved(const KnobRecord& mover, Guards& guards, Receipt& receipt);
-  /// Records what it did move.
-  void settle_guards(const KnobRecord& mover, const Guards& guards);
-  void settle_guard(const KnobRecord& mover, const Guard& guard);
+  /// What a write to `mover`, which shows `current`, may move, and what that shows. An error when
+  /// it cannot be read.
+  Result<Guards> find_guards(const KnobRecord& mover, const std::string& current, Receipt& receipt);
+  /// An error when a line could not be journalled.
+  Status journal_guards(const Guards& guards);
+  Look look_again(const KnobRecord& record, const std::string& current, const Guards& guards,
+                  std::string& seen);
+  /// Nothing was written: the guards are as they were.
+  void release_guards(const Guards& guards);
+  /// Records what the write did move.
+  void settle_guards(const KnobRecord& mover, const Guards& guards, Receipt& receipt);
+  void settle_guard(const KnobRecord& mover, const Guard& guard, Receipt& receipt);
   [[nodiscard]] Result<Knob> twin_of(const KnobRecord& record) const;
+  Status write_zero(const KnobRecord& record, const Knob& twin);
   bool twin_is_yielded(const KnobRecord& record);
   KnobRecord* find(const std::string& name);
   void set_state(KnobRecord& record, KnobState state);

@@ -156,11 +156,13 @@ TEST_CASE("what an earlier process left is put back once, and theirs is left alo
 
 TEST_CASE("whatever the kernel made of a value is known to the next process") {
   Rig rig;
-  rig.kernel.shows(kSwappiness, [](const std::string&) { return "12"; });
-  rig.converge({{"vm.swappiness", want(exactly("13"))}});
-  rig.kernel.shows(kSwappiness, [](const std::string& value) { return value; });
+  const std::string read_ahead = kVda + "read_ahead_kb";
+  rig.kernel.shows(read_ahead, [](const std::string&) { return "12"; });
+  rig.converge({{"block/vda/queue/read_ahead_kb", want(exactly("13"))}});
+  rig.kernel.shows(read_ahead, [](const std::string& value) { return value; });
   rig.start();
-  CHECK(summary(rig.applier->restore_all()) == "restored vm.swappiness 12 -> 60\n");
+  CHECK(summary(rig.applier->restore_all()) ==
+        "restored block/vda/queue/read_ahead_kb 12 -> 128\n");
 }
 
 TEST_CASE("a value that the kernel refuses is told once, the others are applied") {

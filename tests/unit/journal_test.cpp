@@ -2,6 +2,9 @@
 #include "libtune/journal.h"
 
 #include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -271,4 +274,38 @@ TEST_CASE("a journal that grows is rewritten with all it proves, and stays locke
     CHECK(after.entries[i].yielded == before.entries[i].yielded);
   }
   CHECK(Journal::open(run.root(), 0).error().code == ErrorCode::busy);
+}
+
+TEST_CASE("what is left of a line that found no room does not spoil the next one") {
+  const KernelTree run{};
+  Journal journal = open_journal(run);
+  REQUIRE(journal.append_intent("vm.swappiness", "60", "10"));
+  const std::string path = run.root() + "/journal";
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  int append_only = FS_APPEND_FL;
+  int plain = 0;
+  if (::ioctl(fd, FS_IOC_SETFLAGS, &append_only) != 0) {
+    ::close(fd);
+    WARN("needs root and a file system with append-only files");
+    return;
+  }
+  // A part of the line fits, and a file that only grows cannot be cut.
+  rlimit before = {};
+  REQUIRE(::getrlimit(RLIMIT_FSIZE, &before) == 0);
+  const auto ignored = ::signal(SIGXFSZ, SIG_IGN);
+  rlimit full = before;
+  full.rlim_cur = run.text("journal").size() + 10;
+  REQUIRE(::setrlimit(RLIMIT_FSIZE, &full) == 0);
+  const bool torn = !journal.append_intent("vm.dirty_ratio", "20", "10");
+  ::setrlimit(RLIMIT_FSIZE, &before);
+  ::signal(SIGXFSZ, ignored);
+  const bool next = journal.append_intent("vm.stat_interval", "1", "10").ok();
+  ::ioctl(fd, FS_IOC_SETFLAGS, &plain);
+  ::close(fd);
+  CHECK(torn);
+  CHECK(next);
+  const JournalContents contents = journal.read();
+  REQUIRE(contents.entries.size() == 2);
+  CHECK(contents.entries[1].knob == "vm.stat_interval");
+  CHECK(contents.problems.size() == 1);
 }
