@@ -151,7 +151,14 @@ class Daemon {
     tuner_.on_event(event);
   }
 
-  void on_sysctl_write(const SysctlWrite& write) { sysctl_watch_.on_write(write); }
+  void on_sysctl_write(const SysctlWrite& write) {
+    // What tuned writes is no administrator's word: its profile tells what it means.
+    if (write.command == "tuned") {
+      tuned_.hint();
+    } else {
+      sysctl_watch_.on_write(write);
+    }
+  }
 
   void watch_cache_fills(bool wanted) {
     if (wanted != watching_fills_) probes_.watch_cache_fills(wanted);

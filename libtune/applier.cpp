@@ -114,6 +114,7 @@ Applier::~Applier() = default;
 
 Receipt Applier::converge(const Desired& desired, Pass pass) {
   Receipt receipt;
+  if (journal_is_unread_ && !load_journal(receipt)) return receipt;
   Desired unknown;
   const Desired wants = canonical(kernel_, desired, unknown);
   for (const auto& [name, want] : unknown) {
@@ -138,7 +139,7 @@ Receipt Applier::converge(const Desired& desired, Pass pass) {
 
 Receipt Applier::restore_all() {
   Receipt receipt;
-  load_journal(receipt);
+  (void)load_journal(receipt);  // where it fails, what this process knows goes back all the same
   std::vector<Turn> turns;
   for (auto& [name, record] : writer_->records()) {
     record.is_wanted = false;
@@ -151,6 +152,8 @@ Receipt Applier::restore_all() {
 
 void Applier::run(std::vector<Turn> turns, const Desired& wants, Receipt& receipt) {
   std::sort(turns.begin(), turns.end());
+  // Each knob is moved by few others; beside somebody who keeps writing this has an end as well.
+  const size_t most_turns = 8 * (turns.size() + 8);
   for (size_t i = 0; i < turns.size(); ++i) {
     const Turn turn = turns[i];
     KnobRecord& record = writer_->record(turn.knob);
@@ -166,7 +169,7 @@ void Applier::run(std::vector<Turn> turns, const Desired& wants, Receipt& receip
       const bool comes =
           std::any_of(turns.begin() + static_cast<std::ptrdiff_t>(i) + 1, turns.end(),
                       [&name](const Turn& later) { return later.knob.name == name; });
-      if (comes) continue;
+      if (comes || turns.size() >= most_turns) continue;
       const auto want = wants.find(name);
       turns.push_back(
           {writer_->records().at(name).knob, want == wants.end() ? nullptr : &want->second});
@@ -174,9 +177,14 @@ void Applier::run(std::vector<Turn> turns, const Desired& wants, Receipt& receip
   }
 }
 
-void Applier::load_journal(Receipt& receipt) {
+bool Applier::load_journal(Receipt& receipt) {
   const JournalContents contents = journal_.read();
   follower_->load(contents);
+  journal_is_unread_ = !contents.is_read;
+  if (journal_is_unread_) {
+    receipt.push_back({ChangeKind::failed, "journal", "", "", "", "", contents.problems.front(),
+                       clocks_.monotonic_ns()});
+  }
   for (const JournalEntry& entry : contents.entries) {
     if (entry.yielded || writer_->records().count(entry.knob) > 0) continue;
     const auto knob = resolve_knob(kernel_, entry.knob);
@@ -198,6 +206,7 @@ void Applier::load_journal(Receipt& receipt) {
     record.in_force = true;
     record.why = "left by an earlier process";
   }
+  return contents.is_read;
 }
 
 void Applier::forget_settled() {

@@ -102,7 +102,7 @@ class Applier {
   /// Puts every value of ours back, also those of a journal that an earlier process left behind:
   /// call it once before the first converge(), which would take those for originals.
   /// Values that somebody else changed stay. Entries that could not be restored stay in the
-  /// journal.
+  /// journal. Where it cannot be read nothing is written until it can.
   Receipt restore_all();
 
   /// What converge() would do, without writing.
@@ -137,7 +137,8 @@ class Applier {
 
  private:
   struct Turn;  // one knob's place in a pass
-  void load_journal(Receipt& receipt);
+  /// False when it cannot be read: what a knob shows now may be no original then.
+  bool load_journal(Receipt& receipt);
   void run(std::vector<Turn> turns, const Desired& wants, Receipt& receipt);
   void forget_settled();
   KernelFs& kernel_;
@@ -145,6 +146,7 @@ class Applier {
   Clocks clocks_;
   std::unique_ptr<KnobWriter> writer_;
   std::unique_ptr<KnobFollower> follower_;
+  bool journal_is_unread_ = false;
 };
 
 }  // namespace tuneshift

@@ -59,9 +59,10 @@ enum class Restore {
 
 /// How far the kernel may move a number that is written.
 enum class Rounding {
-  steps,         ///< to a page, at most 64 KiB, or to 4 where it is no size
+  steps,         ///< a device's sizes to a page, at most 64 KiB; nr_requests to 4; else none
   power_of_two,  ///< down to a power of two
   human_size,    ///< it is shown as "4.0M", with one digit behind the point
+  clamped,       ///< to what the hardware can do
 };
 
 /// What is known about one kind of knob. One place: profiles, applier and documentation read it.

@@ -112,7 +112,8 @@ Status drop_torn_line(int fd) {
   return {};
 }
 
-Status write_line(int fd, const std::string& text) {
+/// All of `text` or nothing; `is_torn` when a part of it stays in the file.
+Status write_line(int fd, const std::string& text, bool& is_torn) {
   struct stat before = {};
   if (::fstat(fd, &before) != 0) return errno_error(errno, "stat", kName);
   ssize_t count = 0;
@@ -121,7 +122,7 @@ Status write_line(int fd, const std::string& text) {
   } while (count < 0 && errno == EINTR);
   if (count == static_cast<ssize_t>(text.size())) return {};
   const Error error = errno_error(count < 0 ? errno : ENOSPC, "write", kName);
-  if (count > 0 && ::ftruncate(fd, before.st_size) != 0) return error.with_context("torn line");
+  if (count > 0 && ::ftruncate(fd, before.st_size) != 0) is_torn = true;
   return error;
 }
 
@@ -165,7 +166,8 @@ Journal::Journal(Journal&& other) noexcept
     : fd_(std::exchange(other.fd_, -1)),
       directory_fd_(std::exchange(other.directory_fd_, -1)),
       compact_above_bytes_(other.compact_above_bytes_),
-      locked_(other.locked_) {}
+      locked_(other.locked_),
+      is_torn_(other.is_torn_) {}
 
 Journal::~Journal() {
   if (fd_ >= 0) ::close(fd_);
@@ -174,7 +176,7 @@ Journal::~Journal() {
 
 JournalContents Journal::read() const {
   const auto text = read_all(fd_);
-  if (!text) return {{}, {}, {text.error().message}};
+  if (!text) return {{}, {}, {text.error().message}, false};
   return fold_records(text.value());
 }
 
@@ -228,7 +230,7 @@ Status Journal::clear() {
     }
   }
   if (!contents.captures.empty()) {
-    const std::string kept = encode_contents({{}, contents.captures, {}});
+    const std::string kept = encode_contents({{}, contents.captures, {}, true});
     return kept == text.value() ? Status() : replace(kept);
   }
   if (::ftruncate(fd_, 0) != 0) return errno_error(errno, "truncate", kName);
@@ -237,13 +239,16 @@ Status Journal::clear() {
 
 Status Journal::append(const std::string& line) {
   struct stat info = {};
-  // Another file in its place would be free to lock while the dying one's write is still to land.
-  if (!locked_) return write_line(fd_, line);
-  if (::fstat(fd_, &info) == 0 && info.st_size > std::max(compact_above_bytes_, kCompactAbove)) {
+  // Without the lock no other file takes this one's place: it would be free to lock while the dying
+  // keeper's write is still to land.
+  if (locked_ && ::fstat(fd_, &info) == 0 && info.st_size > std::max(compact_above_bytes_, kCompactAbove)) {
     // A line that finds no room says so itself, so a failure here need not.
     if (!compact()) compact_above_bytes_ = info.st_size * 2;
   }
-  return write_line(fd_, line);
+  // What is left of a torn line becomes a damaged one of its own.
+  Status written = write_line(fd_, is_torn_ ? "\n" + line : line, is_torn_);
+  if (written) is_torn_ = false;
+  return written;
 }
 
 Status Journal::compact() {
@@ -259,7 +264,8 @@ Status Journal::replace(const std::string& text) {
   // Locked before it gets the name, so that nobody can come between.
   Status status;
   if (::flock(fd, LOCK_EX | LOCK_NB) != 0) status = errno_error(errno, "lock", kNewName);
-  if (status) status = write_line(fd, text);
+  bool is_torn = false;  // then this file is not used
+  if (status) status = write_line(fd, text, is_torn);
   if (status && ::renameat(directory_fd_, kNewName, directory_fd_, kName) != 0) {
     status = errno_error(errno, "rename", kNewName);
   }
@@ -269,6 +275,7 @@ Status Journal::replace(const std::string& text) {
   }
   ::close(std::exchange(fd_, fd));
   compact_above_bytes_ = 2 * static_cast<int64_t>(text.size());
+  is_torn_ = false;
   return {};
 }
 

@@ -35,6 +35,7 @@ struct JournalContents {
   std::vector<JournalEntry> entries;     ///< in the order of their first intent
   std::vector<JournalCapture> captures;  ///< by knob
   std::vector<std::string> problems;     ///< damaged or foreign lines, one sentence each
+  bool is_read = true;  ///< false when the file could not be read: it may hold any entry
 };
 
 /// The append-only record in the run directory of what was changed from what, written before each
@@ -95,6 +96,7 @@ class Journal {
   int directory_fd_ = -1;
   int64_t compact_above_bytes_ = 0;
   bool locked_ = true;
+  bool is_torn_ = false;  ///< a part of a line that did not fit could not be cut off again
 };
 
 }  // namespace tuneshift

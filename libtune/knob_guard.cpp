@@ -21,39 +21,113 @@ bool shows_original(const KernelFs& kernel, const KnobRecord& record) {
 
 }  // namespace
 
-Status KnobWriter::guard_moved(const KnobRecord& mover, Guards& guards, Receipt& receipt) {
+Result<KnobWriter::Guards> KnobWriter::find_guards(const KnobRecord& mover,
+                                                   const std::string& current, Receipt& receipt) {
+  Guards guards;
   std::vector<std::string_view> moves = mover.knob.kind->moves;
   const std::string_view twin = mover.knob.kind->excludes;
   if (!twin.empty()) moves.push_back(twin);
-  Status all_guarded;
   for (const std::string_view moved : moves) {
     const auto knob = resolve_knob(kernel_, moved_name(mover.knob, moved));
     if (!knob) continue;
     const auto identity = device_identity(kernel_, knob.value());
-    const std::string device = identity ? identity.value() : std::string();
     const auto before = read_normal(kernel_, knob.value());
-    if (!before) continue;  // not on this machine: nothing to move
-    const std::string& name = knob.value().name;
-    KnobRecord* record = find(name);
+    if (!before && before.error().code == ErrorCode::not_found) continue;  // nothing to move
+    if (!before) return before.error();
+    KnobRecord* record = find(knob.value().name);
     if (record != nullptr && is_gone(*record)) lose(*record, receipt);
     if (record != nullptr && record->state == KnobState::ours && record->has_original &&
         !is_expected(*record, before.value())) {
       yield(*record, before.value(), receipt);
     }
+    // Both at once are never set: what stands beside our 0 is somebody else's, whatever became of
+    // the record that said so.
+    const bool is_theirs = moved == twin && mover.in_force && current == "0" &&
+                           before.value() != "0" && (record == nullptr || !record->in_force);
+    if (is_theirs) yield(this->record(knob.value()), before.value(), receipt);
+    guards.push_back({knob.value(), identity ? identity.value() : std::string(), before.value(),
+                      moved == twin});
+  }
+  return guards;
+}
+
+Status KnobWriter::journal_guards(const Guards& guards) {
+  Status all;
+  for (const Guard& guard : guards) {
+    const KnobRecord* record = find(guard.knob.name);
     const bool ours = record != nullptr && record->in_force;
     const Status guarded =
-        journal_.append_guard(name, ours ? record->original : before.value(), device);
-    if (!guarded) all_guarded = guarded;
-    guards.push_back({knob.value(), device, before.value(), moved == twin});
+        journal_.append_guard(guard.knob.name, ours ? record->original : guard.before, guard.device);
+    if (!guarded) all = guarded;
   }
-  return all_guarded;
+  return all;
 }
 
-void KnobWriter::settle_guards(const KnobRecord& mover, const Guards& guards) {
-  for (const Guard& guard : guards) settle_guard(mover, guard);
+KnobWriter::Look KnobWriter::look_again(const KnobRecord& record, const std::string& current,
+                                        const Guards& guards, std::string& seen) {
+  for (const Guard& guard : guards) {
+    const auto now = read_normal(kernel_, guard.knob);
+    if (!now || now.value() != guard.before) return Look::guard_changed;
+  }
+  const auto now = read_normal(kernel_, record.knob);
+  if (is_removed(now, record.knob) || is_gone(record)) return Look::gone;
+  seen = now ? now.value() : now.error().message;
+  if (!now) return Look::unprepared;
+  return seen == current || is_request(record) ? Look::same : Look::changed;
 }
 
-void KnobWriter::settle_guard(const KnobRecord& mover, const Guard& guard) {
+KnobWriter::Look KnobWriter::prepare(KnobRecord& record, const std::string& current,
+                                     const std::string* text, Guards& guards, std::string& seen,
+                                     Receipt& receipt) {
+  // Each time somebody else changed what the write may move; nobody does so for long.
+  constexpr int kAttempts = 3;
+  const std::string& name = record.knob.name;
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    auto found = find_guards(record, current, receipt);
+    seen = found ? std::string(record.knob.kind->excludes) + ", which it excludes, is theirs"
+                 : found.error().message;
+    if (!found || twin_is_yielded(record)) return Look::unprepared;
+    guards = std::move(found).value();
+    Status journalled = journal_guards(guards);
+    if (text != nullptr && journalled) {
+      journalled = journal_.append_intent(name, record.original, *text, record.device);
+    }
+    // Between the two writes that this one takes it shows neither value.
+    const bool takes_two = text == nullptr && record.knob.kind->restore == Restore::wbt_default;
+    if (takes_two) (void)journal_.append_guard(name, record.original, record.device);
+    Look look = Look::unprepared;
+    if (journalled || text == nullptr) {
+      look = look_again(record, current, guards, seen);
+    } else {
+      seen = journalled.error().message;
+    }
+    if (look == Look::same) return look;
+    release_guards(guards);
+    if (look == Look::changed || look == Look::gone) return look;
+    if (text != nullptr && journalled) (void)journal_.append_abort(name);
+    if (takes_two) confirm(record, current);
+    if (look == Look::unprepared) return look;
+  }
+  seen = "somebody else keeps changing what a write to it moves";
+  return Look::unprepared;
+}
+
+void KnobWriter::release_guards(const Guards& guards) {
+  for (const Guard& guard : guards) {
+    KnobRecord* known = find(guard.knob.name);
+    if (known != nullptr && known->in_force) {
+      confirm(*known, guard.before);
+    } else {
+      (void)journal_.append_restored(guard.knob.name);
+    }
+  }
+}
+
+void KnobWriter::settle_guards(const KnobRecord& mover, const Guards& guards, Receipt& receipt) {
+  for (const Guard& guard : guards) settle_guard(mover, guard, receipt);
+}
+
+void KnobWriter::settle_guard(const KnobRecord& mover, const Guard& guard, Receipt& receipt) {
   KnobRecord* known = find(guard.knob.name);
   const auto now = read_normal(kernel_, guard.knob);
   if (is_device_gone(kernel_, guard.knob, guard.device)) {
@@ -61,16 +135,21 @@ void KnobWriter::settle_guard(const KnobRecord& mover, const Guard& guard) {
     (void)journal_.append_restored(guard.knob.name);
     return;
   }
+  const bool was_ours = known != nullptr && known->in_force;
+  const std::string& original = was_ours ? known->original : guard.before;
+  // Of a pair that excludes each other our write leads to 0, or to what the other was.
+  const bool theirs = guard.excluded && now && now.value() != "0" && now.value() != guard.before &&
+                      now.value() != original;
+  if (theirs && was_ours) return yield(*known, now.value(), receipt);
   if (known != nullptr && known->state == KnobState::yielded) {
     // Theirs goes back at once. Where that fails the guard stays in the journal for a restore.
-    const bool stands = now && now.value() == guard.before;
+    const bool stands = theirs || (now && now.value() == guard.before);
     if (stands || kernel_.write(guard.knob.path, guard.before)) {
       (void)journal_.append_restored(guard.knob.name);
     }
     return;
   }
-  const bool was_ours = known != nullptr && known->in_force;
-  if (now && now.value() == guard.before && !was_ours) {
+  if ((theirs || (now && now.value() == guard.before)) && !was_ours) {
     (void)journal_.append_restored(guard.knob.name);
     return;
   }

@@ -28,6 +28,11 @@ KnobInfo choice(Family family, std::string_view name, std::string_view source) {
   return info;
 }
 
+KnobInfo clamped(KnobInfo info) {
+  info.rounding = Rounding::clamped;
+  return info;
+}
+
 KnobInfo on_request(KnobInfo info) {
   info.use = Use::on_request;
   return info;
@@ -37,10 +42,12 @@ std::vector<KnobInfo> huge_page_kinds() {
   // Starting or stopping khugepaged computes vm.min_free_kbytes anew.
   KnobInfo enabled = on_request(choice(Family::thp, "enabled", kThp));
   enabled.moves = {"vm.min_free_kbytes"};
+  KnobInfo shmem_enabled = on_request(choice(Family::thp, "shmem_enabled", kThp));
+  shmem_enabled.moves = enabled.moves;
   return {
       enabled,
       on_request(choice(Family::thp, "defrag", kThp)),
-      on_request(choice(Family::thp, "shmem_enabled", kThp)),
+      shmem_enabled,
       on_request(number(Family::thp, "khugepaged/defrag", "", 0, 1, kThp)),
       on_request(number(Family::thp, "khugepaged/scan_sleep_millisecs", "ms", 0, 3600000, kThp)),
       on_request(number(Family::thp, "khugepaged/pages_to_scan", "pages", 1, 1 << 20, kThp))};
@@ -57,8 +64,8 @@ std::vector<KnobInfo> cpu_kinds() {
   preference.choices = "energy_performance_available_preferences";
   return {governor,
           preference,
-          number(Family::cpu, "intel_pstate/min_perf_pct", "percent", 0, 100, kPstate),
-          number(Family::cpu, "intel_pstate/max_perf_pct", "percent", 1, 100, kPstate),
+          clamped(number(Family::cpu, "intel_pstate/min_perf_pct", "percent", 0, 100, kPstate)),
+          clamped(number(Family::cpu, "intel_pstate/max_perf_pct", "percent", 1, 100, kPstate)),
           number(Family::cpu, "intel_pstate/no_turbo", "", 0, 1, kPstate),
           number(Family::cpu, "cpufreq/boost", "", 0, 1, kCpuFreq)};
 }

@@ -46,7 +46,6 @@ std::string without_unit(std::string_view text) {
 
 int64_t largest_rounding(const KnobInfo& kind, int64_t written) {
   constexpr int64_t kPageKib = 64;
-  constexpr int64_t kPlain = 4;
   switch (kind.rounding) {
     case Rounding::steps:
       break;
@@ -54,8 +53,11 @@ int64_t largest_rounding(const KnobInfo& kind, int64_t written) {
       return written / 2;
     case Rounding::human_size:
       return written / 10;
+    case Rounding::clamped:
+      return INT64_MAX;
   }
-  return kind.unit == "KiB" ? kPageKib : kPlain;
+  if (is_of_device(kind.target) && kind.unit == "KiB") return kPageKib;
+  return kind.name == "queue/nr_requests" ? 4 : 0;
 }
 
 }  // namespace

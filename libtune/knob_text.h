@@ -24,7 +24,8 @@ std::vector<std::string> offered_choices(std::string_view raw);
 std::optional<int64_t> parse_number(std::string_view text);
 
 /// Whether the kernel may show `shown` after `written` was written: the same number, or one within
-/// the steps to which kernels round (a page, at most 64 KiB; 4 for what has no size).
+/// the steps to which kernels were seen to round: a page, at most 64 KiB, for a device's sizes; 4
+/// for nr_requests. A sysctl shows what was written.
 bool may_be_rounded(const KnobInfo& kind, const std::string& written, const std::string& shown);
 
 /// The normal text that the kernel shows.

@@ -23,20 +23,11 @@ bool is_final(const Error& error) {
   return error.code == ErrorCode::invalid_argument || error.code == ErrorCode::permission;
 }
 
-/// A request beside those of others: what is shown is the strongest of all, and proves nothing.
-bool is_request(const KnobRecord& record) {
-  return record.knob.kind->restore == Restore::let_go;
-}
-
 /// Whether a write says that the knob's device is on its way out. ENOENT alone says nothing: the
 /// read-back tells whether the file is gone.
 bool tells_of_removal(const Status& written, const Knob& knob) {
   if (written || knob.kind->target == Target::machine) return false;
   return written.error().errno_value == ENODEV || written.error().errno_value == ENXIO;
-}
-
-bool is_removed(const Result<std::string>& shown, const Knob& knob) {
-  return !shown && knob.kind->target != Target::machine && shown.error().code == ErrorCode::not_found;
 }
 
 /// A call that was given up, unlike one of which the kernel itself says ETIMEDOUT.
@@ -45,6 +36,15 @@ bool is_given_up(const Status& status) {
 }
 
 }  // namespace
+
+bool is_request(const KnobRecord& record) {
+  return record.knob.kind->restore == Restore::let_go;
+}
+
+bool is_removed(const Result<std::string>& shown, const Knob& knob) {
+  return !shown && knob.kind->target != Target::machine &&
+         shown.error().code == ErrorCode::not_found;
+}
 
 KnobWriter::KnobWriter(KernelFs& kernel, Journal& journal, Clocks clocks)
     : kernel_(kernel), journal_(journal), clocks_(clocks) {}
@@ -70,7 +70,9 @@ std::vector<std::string> KnobWriter::take_moved() {
 bool KnobWriter::is_expected(const KnobRecord& record, const std::string& current) {
   if (is_request(record)) return true;
   if (!record.in_force) return current == record.original;
-  if (record.guarded) return true;
+  // Nothing else than the other one of the pair moves a knob that has one, and only to 0.
+  const bool is_moved = record.knob.kind->excludes.empty() || current == "0";
+  if (record.guarded && (is_moved || current == record.original)) return true;
   return std::any_of(record.ours.begin(), record.ours.end(), [&](const std::string& ours) {
     return ours == current ||
            (record.unconfirmed && may_be_rounded(*record.knob.kind, ours, current));
@@ -170,26 +172,14 @@ void KnobWriter::write(KnobRecord& record, const std::string& current, const std
                        Receipt& receipt) {
   const std::string& name = record.knob.name;
   Guards guards;
-  Status journalled = guard_moved(record, guards, receipt);
-  if (journalled) journalled = journal_.append_intent(name, record.original, text, record.device);
-  if (!journalled) {
-    settle_guards(record, guards);
-    return fail(record, KnobState::failed, journalled.error().message, receipt);
+  std::string seen;
+  const Look look = prepare(record, current, &text, guards, seen, receipt);
+  if (look == Look::gone) return lose(record, receipt);  // settles the intent as well
+  if (look == Look::changed) {
+    record.in_force = true;  // the intent is in the journal: the yield settles it
+    return yield(record, seen, receipt);
   }
-  const auto again = read_normal(kernel_, record.knob);
-  if (is_removed(again, record.knob) || is_gone(record)) {
-    settle_guards(record, guards);
-    return lose(record, receipt);  // settles the intent as well
-  }
-  if (!again || (again.value() != current && !is_request(record))) {
-    settle_guards(record, guards);
-    if (again) {
-      record.in_force = true;  // the intent is in the journal: the yield settles it
-      return yield(record, again.value(), receipt);
-    }
-    note(journal_.append_abort(name));
-    return fail(record, KnobState::failed, again.error().message, receipt);
-  }
+  if (look != Look::same) return fail(record, KnobState::failed, seen, receipt);
   const Status written = kernel_.write(record.knob.path, text);
   if (is_given_up(written)) {
     record.ours.push_back(text);
@@ -200,12 +190,12 @@ void KnobWriter::write(KnobRecord& record, const std::string& current, const std
   const auto shown = read_normal(kernel_, record.knob);
   if (tells_of_removal(written, record.knob) || is_removed(shown, record.knob)) {
     record.in_force = true;  // as the intent says
-    settle_guards(record, guards);
+    settle_guards(record, guards, receipt);
     return lose(record, receipt);
   }
   if (!written && shown && shown.value() == current) {
     note(journal_.append_abort(name));
-    settle_guards(record, guards);
+    settle_guards(record, guards, receipt);
     put_back(record, receipt);  // what was wanted before it is wanted no more
     fail(record, KnobState::failed, written.error().message, receipt);
     if (is_final(written.error())) record.refused = text;
@@ -213,9 +203,11 @@ void KnobWriter::write(KnobRecord& record, const std::string& current, const std
   }
   record.in_force = record.unconfirmed = true;
   record.ours.push_back(text);
-  if (written && shown && !is_expected(record, shown.value())) {
+  // Of several numbers a failed write may have changed the first ones.
+  const bool in_part = !written && record.knob.kind->type == ValueType::text;
+  if (shown && !in_part && shown.value() != current && !is_expected(record, shown.value())) {
     // Not what the kernel makes of our value: somebody wrote between the two calls.
-    settle_guards(record, guards);
+    settle_guards(record, guards, receipt);
     record.written = text;
     return yield(record, shown.value(), receipt);
   }
@@ -223,7 +215,7 @@ void KnobWriter::write(KnobRecord& record, const std::string& current, const std
     confirm(record, shown.value());
     done.to = shown.value();
   }
-  settle_guards(record, guards);
+  settle_guards(record, guards, receipt);
   if (!written) return fail(record, KnobState::failed, written.error().message, receipt);
   record.written = text;
   record.refused.clear();
@@ -314,21 +306,13 @@ void KnobWriter::put_back(KnobRecord& record, Receipt& receipt) {
     return yield(record, current.value(), receipt);
   }
   Guards guards;
+  std::string seen;
   // Without a line in a full journal it still goes back: only a kill right here would tell.
-  (void)guard_moved(record, guards, receipt);
-  // Between the two writes that this one takes it shows neither value.
-  if (record.knob.kind->restore == Restore::wbt_default) {
-    note(journal_.append_guard(record.knob.name, record.original, record.device));
-  }
-  const auto again = read_normal(kernel_, record.knob);
-  if (is_removed(again, record.knob) || is_gone(record)) {
-    settle_guards(record, guards);
-    return lose(record, receipt);
-  }
-  if (again && again.value() != current.value() && !is_request(record)) {
-    settle_guards(record, guards);
-    return yield(record, again.value(), receipt);
-  }
+  const Look look = prepare(record, current.value(), nullptr, guards, seen, receipt);
+  if (look == Look::gone) return lose(record, receipt);
+  if (look == Look::changed) return yield(record, seen, receipt);
+  if (look != Look::same && twin_is_yielded(record)) return yield(record, current.value(), receipt);
+  if (look != Look::same) return fail(record, KnobState::failed, seen, receipt);
   const Status status = write_original(record);
   if (is_given_up(status)) {
     record.guarded = record.guarded || record.knob.kind->restore == Restore::wbt_default;
@@ -336,12 +320,16 @@ void KnobWriter::put_back(KnobRecord& record, Receipt& receipt) {
   }
   const Change done = change(ChangeKind::restored, record, current.value(), record.original);
   const auto shown = read_normal(kernel_, record.knob);
-  settle_guards(record, guards);
+  settle_guards(record, guards, receipt);
   if (tells_of_removal(status, record.knob) || is_removed(shown, record.knob)) {
     return lose(record, receipt);
   }
   const bool let_go = is_request(record) && status;
   if (!let_go && (!shown || shown.value() != record.original)) {
+    if (status && shown && shown.value() != current.value() &&
+        !may_be_rounded(*record.knob.kind, record.original, shown.value())) {
+      return yield(record, shown.value(), receipt);  // somebody wrote between the two calls
+    }
     if (shown) confirm(record, shown.value());
     const KnobRecord* mover = find(record.moved_by);
     if (!status && is_final(status.error()) && mover != nullptr && mover->in_force) {
@@ -367,11 +355,7 @@ Status KnobWriter::write_original(const KnobRecord& record) {
     if (other != nullptr && other->in_force && other->original != "0") {
       return kernel_.write(other->knob.path, other->original);
     }
-    if (record.knob.kind->unit == "bytes") {
-      // Both were 0, and bytes takes no 0: only a change of the ratio brings that back.
-      const Status away = kernel_.write(twin.value().path, "1");
-      return away ? kernel_.write(twin.value().path, "0") : away;
-    }
+    if (record.knob.kind->unit == "bytes") return write_zero(record, twin.value());
   }
   if (is_request(record)) return kernel_.write(record.knob.path, "");
   if (record.knob.kind->restore == Restore::wbt_default) {
@@ -382,6 +366,16 @@ Status KnobWriter::write_original(const KnobRecord& record) {
     if (shown && shown.value() == record.original) return {};
   }
   return kernel_.write(record.knob.path, record.original);
+}
+
+Status KnobWriter::write_zero(const KnobRecord& record, const Knob& twin) {
+  // Both were 0, and bytes takes no 0: only a change of the ratio brings that back.
+  Status away = kernel_.write(twin.path, "1");
+  if (!away) return away;
+  const auto own = read_normal(kernel_, record.knob);
+  const auto ratio = read_normal(kernel_, twin);
+  if (!own || !ratio || own.value() != "0" || ratio.value() != "1") return {};  // theirs now
+  return kernel_.write(twin.path, "0");
 }
 
 Result<Knob> KnobWriter::twin_of(const KnobRecord& record) const {

@@ -42,6 +42,12 @@ struct RecentValues {
   bool is_new = true;  ///< it has changed because of us since then
 };
 
+/// A request beside those of others: what is shown is the strongest of all, and proves nothing.
+bool is_request(const KnobRecord& record);
+
+/// Whether a read says that the knob's device is not there any more.
+bool is_removed(const Result<std::string>& shown, const Knob& knob);
+
 /// Writes one knob at a time by the protocol of the journal, and keeps what is known of each. What
 /// a write moved besides its own knob is told by take_moved(): its turn comes next.
 class KnobWriter {
@@ -91,6 +97,15 @@ class KnobWriter {
   struct Guard;
   using Guards = std::vector<Guard>;
 
+  /// What a knob and those that its write may move show right before that write.
+  enum class Look {
+    same,
+    changed,        ///< the knob itself: somebody else's
+    guard_changed,  ///< one that it may move
+    unprepared,     ///< it cannot be read, or not be journalled
+    gone,           ///< its device is
+  };
+
   void write(KnobRecord& record, const std::string& current, const std::string& text,
              Receipt& receipt);
   /// Records a write that may land later: it stays in force until the kernel answers again.
@@ -98,6 +113,12 @@ class KnobWriter {
                         Receipt& receipt);
   /// What became of it: a file that answers again is done with all that was written before.
   void learn(KnobRecord& record, const std::string& current, Receipt& receipt);
+  /// Journals what a write may move, and `text` as its intent (nullptr: the original goes back,
+  /// with or without room in the journal); then looks, next to the write. Only after Look::same may
+  /// be written, and settle_guards() follows. Otherwise nothing is left guarded, and `seen` is what
+  /// the knob shows, or the reason.
+  Look prepare(KnobRecord& record, const std::string& current, const std::string* text,
+               Guards& guards, std::string& seen, Receipt& receipt);
   void confirm(KnobRecord& record, const std::string& shown);
   void remember(const KnobRecord& record);
   void settle(KnobRecord& record);
@@ -107,15 +128,23 @@ class KnobWriter {
              const std::string& writer = {});
   void fail(KnobRecord& record, KnobState state, const std::string& why, Receipt& receipt);
   Status write_original(const KnobRecord& record);
-  /// Journals what a write to `mover` may move. An error when a line of it could not be.
-  Status guard_moved(const KnobRecord& mover, Guards& guards, Receipt& receipt);
-  /// Records what it did move.
-  void settle_guards(const KnobRecord& mover, const Guards& guards);
-  void settle_guard(const KnobRecord& mover, const Guard& guard);
+  /// What a write to `mover`, which shows `current`, may move, and what that shows. An error when
+  /// it cannot be read.
+  Result<Guards> find_guards(const KnobRecord& mover, const std::string& current, Receipt& receipt);
+  /// An error when a line could not be journalled.
+  Status journal_guards(const Guards& guards);
+  Look look_again(const KnobRecord& record, const std::string& current, const Guards& guards,
+                  std::string& seen);
+  /// Nothing was written: the guards are as they were.
+  void release_guards(const Guards& guards);
+  /// Records what the write did move.
+  void settle_guards(const KnobRecord& mover, const Guards& guards, Receipt& receipt);
+  void settle_guard(const KnobRecord& mover, const Guard& guard, Receipt& receipt);
   /// Leaves them open: what it moves is not known before it returns.
   void leave_guards(const KnobRecord& mover, const Guards& guards);
   KnobRecord& moved_record(const KnobRecord& mover, const Guard& guard);
   [[nodiscard]] Result<Knob> twin_of(const KnobRecord& record) const;
+  Status write_zero(const KnobRecord& record, const Knob& twin);
   bool twin_is_yielded(const KnobRecord& record);
   KnobRecord* find(const std::string& name);
   void set_state(KnobRecord& record, KnobState state);

@@ -31,6 +31,8 @@ class FaultyKernelFs : public KernelFs {
   void fail_writes(const std::string& path, int error, bool after_effect = false) {
     failures_[path] = {error, after_effect};
   }
+  /// Reads of `path` fail with this error; 0 ends it.
+  void fail_reads(const std::string& path, int error) { read_failures_[path] = error; }
   /// Writes of this one value fail with EINVAL.
   void refuse_value(const std::string& path, std::string value) {
     refused_[path] = std::move(value);
@@ -56,6 +58,10 @@ class FaultyKernelFs : public KernelFs {
   [[nodiscard]] Result<std::string> read(std::string_view path) const override {
     const auto hook = read_hooks_.find(std::string(path));
     if (hook != read_hooks_.end() && --hook->second.first == 0) hook->second.second();
+    const auto failure = read_failures_.find(std::string(path));
+    if (failure != read_failures_.end() && failure->second != 0) {
+      return errno_error(failure->second, "read", path);
+    }
     return KernelFs::read(path);
   }
 
@@ -93,6 +99,7 @@ class FaultyKernelFs : public KernelFs {
   int inode_error_ = 0;
   std::map<std::string, std::function<std::string(const std::string&)>> shown_;
   std::map<std::string, std::pair<int, bool>> failures_;
+  std::map<std::string, int> read_failures_;
   std::map<std::string, std::string> refused_;
   std::map<std::string, Hook> hooks_;
   mutable std::map<std::string, std::pair<int, std::function<void()>>> read_hooks_;

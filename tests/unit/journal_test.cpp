@@ -2,6 +2,9 @@
 #include "libtune/journal.h"
 
 #include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -315,8 +318,8 @@ TEST_CASE("the journal keeps which device a value was for") {
   CHECK(entries[0].device == "9001");
   CHECK(entries[0].ours == std::vector<std::string>{"4096", "8192"});
   CHECK(entries[1].device == "77");
-  CHECK(fold_records(encode_contents({entries, {}, {}})).entries[0].device == "9001");
-  CHECK(fold_records(encode_contents({entries, {}, {}})).entries[1].device == "77");
+  CHECK(fold_records(encode_contents({entries, {}, {}, true})).entries[0].device == "9001");
+  CHECK(fold_records(encode_contents({entries, {}, {}, true})).entries[1].device == "77");
 
   // The next device of that name: nothing of the last one's is to be put back.
   REQUIRE(journal.append_intent(knob, "300", "4096", "9002"));
@@ -403,4 +406,38 @@ TEST_CASE("a compacted journal still says what was given up and captured") {
   REQUIRE_FALSE(contents.entries.empty());
   CHECK(contents.entries[0].yielded);
   CHECK(contents.entries[0].gave_up == Texts{"37"});
+}
+
+TEST_CASE("what is left of a line that found no room does not spoil the next one") {
+  const KernelTree run{};
+  Journal journal = open_journal(run);
+  REQUIRE(journal.append_intent("vm.swappiness", "60", "10"));
+  const std::string path = run.root() + "/journal";
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  int append_only = FS_APPEND_FL;
+  int plain = 0;
+  if (::ioctl(fd, FS_IOC_SETFLAGS, &append_only) != 0) {
+    ::close(fd);
+    WARN("needs root and a file system with append-only files");
+    return;
+  }
+  // A part of the line fits, and a file that only grows cannot be cut.
+  rlimit before = {};
+  REQUIRE(::getrlimit(RLIMIT_FSIZE, &before) == 0);
+  const auto ignored = ::signal(SIGXFSZ, SIG_IGN);
+  rlimit full = before;
+  full.rlim_cur = run.text("journal").size() + 10;
+  REQUIRE(::setrlimit(RLIMIT_FSIZE, &full) == 0);
+  const bool torn = !journal.append_intent("vm.dirty_ratio", "20", "10");
+  ::setrlimit(RLIMIT_FSIZE, &before);
+  ::signal(SIGXFSZ, ignored);
+  const bool next = journal.append_intent("vm.stat_interval", "1", "10").ok();
+  ::ioctl(fd, FS_IOC_SETFLAGS, &plain);
+  ::close(fd);
+  CHECK(torn);
+  CHECK(next);
+  const JournalContents contents = journal.read();
+  REQUIRE(contents.entries.size() == 2);
+  CHECK(contents.entries[1].knob == "vm.stat_interval");
+  CHECK(contents.problems.size() == 1);
 }
