@@ -101,7 +101,11 @@ void TunedWatch::read_file_events() {
       at += static_cast<ssize_t>(sizeof event + event.len);
     }
   }
-  if (tell) hint();
+  if (!tell) return;
+  // Before it has ended again, or somebody writes the next profile.
+  watch_process();
+  if (pid_ != 0) (void)applied_profiles();
+  hint();
 }
 
 void TunedWatch::watch_process() {
@@ -123,7 +127,12 @@ void TunedWatch::on_exit() {
     // The profile that it was at may not have been seen yet.
     const auto values = read_kept_values(kernel_, paths_, read_active_profiles(paths_).names);
     at_death = values ? values.value() : values_;
+  } else {
+    // What it rolled back may not have been told yet.
+    const auto values = read_kept_values(kernel_, paths_, accepted_);
+    if (values && values.value() != values_) handler_(values.value(), std::nullopt);
   }
+  accepted_.clear();
   accepted_thread_ns_ = 0;
   values_.clear();
   handler_({}, at_death);
@@ -134,7 +143,12 @@ void TunedWatch::look() {
   looked_ns_ = monotonic_ns();
   watch_files();
   watch_process();
-  if (!owner_.empty()) return ask_bus();
+  if (!owner_.empty()) {
+    // It answers behind what it is at; by then this profile may be the last one.
+    const bool is_news = pid_ != 0 && newest_thread_ns(kernel_, pid_) != answered_thread_ns_;
+    if (is_news) report(applied_profiles());
+    return ask_bus();
+  }
   if (pid_ == 0) return report("");
   report(applied_profiles());
 }
@@ -169,20 +183,25 @@ void TunedWatch::report(const std::string& profiles) {
 
 void TunedWatch::ask_bus() {
   const unsigned question = ++question_;
+  const uint64_t thread_ns = pid_ != 0 ? newest_thread_ns(kernel_, pid_) : 0;
   const auto fall_back = [this] {
     if (pid_ != 0) report(applied_profiles());
   };
-  const auto on_active = [this, question, fall_back](const sdbus::Error* error,
-                                                     const std::string& profiles) {
+  const auto on_active = [this, question, thread_ns, fall_back](const sdbus::Error* error,
+                                                                const std::string& profiles) {
     if (question != question_) return;
     if (error != nullptr || profiles.size() > 1024) return fall_back();
+    answered_thread_ns_ = thread_ns;
     report(profiles);
   };
-  const auto on_running = [this, question, fall_back, on_active](const sdbus::Error* error,
-                                                                 bool running) {
+  const auto on_running = [this, question, thread_ns, fall_back, on_active](
+                              const sdbus::Error* error, bool running) {
     if (question != question_) return;
     if (error != nullptr || !tuned_) return fall_back();
-    if (!running) return report("");
+    if (!running) {
+      answered_thread_ns_ = thread_ns;
+      return report("");
+    }
     tuned_->callMethodAsync("active_profile")
         .onInterface(interface_on_bus)
         .withTimeout(answer_us)

@@ -85,7 +85,8 @@ class TunedWatch {
   std::string accepted_;  ///< the profiles that tuned has applied, off the bus
   uint64_t accepted_thread_ns_ = 0;
   bool accepted_is_its_own_ = false;
-  KeptValues values_;  ///< told last
+  uint64_t answered_thread_ns_ = 0;  ///< of which tuned told on the bus
+  KeptValues values_;                ///< told last
   std::string told_problem_;
 };
 

@@ -57,7 +57,7 @@ std::string summary_of(const TunedProfile& profile) {
 }
 
 struct Line {
-  const TunedSetting* setting;
+  const TunedSetting* setting = nullptr;
   std::string value;     ///< tuned's
   std::string notation;  ///< ours
 };

@@ -12,8 +12,8 @@ namespace {
 /// A line that is lost (a full journal) costs a right original only if this process is killed too.
 void note(const Status& /*appended*/) {}
 
-bool is_ours(const KnobRecord* record, const std::string& shown) {
-  return record != nullptr && record->in_force && KnobWriter::is_expected(*record, shown);
+bool is_ours(const KnobRecord& record, const std::string& shown) {
+  return record.in_force && KnobWriter::is_expected(record, shown);
 }
 
 }  // namespace
@@ -98,7 +98,7 @@ bool KnobFollower::on_kept(const Look& look, const Kept& kept, Receipt& receipt)
   const bool stands = look.record != nullptr && !look.record->in_force &&
                       look.record->state != KnobState::yielded &&
                       look.shown == look.record->original;
-  if (look.record != nullptr && !stands && !is_ours(look.record, look.shown)) {
+  if (look.record != nullptr && !stands && !is_ours(*look.record, look.shown)) {
     return on_kept_over_ours(look, kept.value, receipt);
   }
   if (kept.seen) return true;
@@ -134,7 +134,7 @@ bool KnobFollower::on_kept_over_ours(const Look& look, const std::string& value,
 bool KnobFollower::on_kept_unseen(const Look& look, const Kept& kept, Receipt& receipt) {
   const auto recent = writer_.recent().find(look.knob.name);
   const Capture* known = captured(look.knob);
-  const bool under_ours = is_ours(look.record, look.shown);
+  const bool under_ours = look.record != nullptr && is_ours(*look.record, look.shown);
   // Ours, or what we put back since the last time: there tuned's value may have been, unseen.
   const bool put_back = recent != writer_.recent().end() && look.shown == recent->second.original;
   const bool left_ours = known != nullptr && known->ours.count(look.shown) > 0;
@@ -144,7 +144,8 @@ bool KnobFollower::on_kept_unseen(const Look& look, const Kept& kept, Receipt& r
   const std::string original = under_ours ? look.record->original : look.shown;
   const auto standing = hidden(look, kept.value, original);
   if (!standing) {
-    return is_kept(*look.knob.kind, kept.value, original) && (!under_ours || !kept.value.empty());
+    // Under ours nothing shows whether tuned has come by yet.
+    return !under_ours && is_kept(*look.knob.kind, kept.value, look.shown);
   }
   if (*standing == original) return true;
   if (may_have_captured(look) && recent != writer_.recent().end()) {
@@ -191,7 +192,7 @@ bool KnobFollower::may_have_captured(const Look& look) const {
 void KnobFollower::on_released(const Look& look, Receipt& receipt) {
   const Capture* known = captured(look.knob);
   const auto kept = kept_.find(look.knob.name);
-  const bool ours = is_ours(look.record, look.shown);
+  const bool ours = look.record != nullptr && is_ours(*look.record, look.shown);
   const auto recent = writer_.recent().find(look.knob.name);
   const bool is_new = recent == writer_.recent().end() || recent->second.is_new;
   const bool proves = known != nullptr && known->confirmed && (known->sure || !ours || !is_new);
@@ -293,7 +294,7 @@ void KnobFollower::settle(const Look& look) {
 
 void KnobFollower::adopt(const Look& look, const std::string& original) {
   const std::string& name = look.knob.name;
-  if (is_ours(look.record, look.shown)) {
+  if (look.record != nullptr && is_ours(*look.record, look.shown)) {
     note(journal_.append_rebased(name, original));
     look.record->original = original;
     look.record->refused.clear();

@@ -135,7 +135,7 @@ class Reader {
         continue;
       }
       for (const std::string& one : split(include, ",; \t\n")) {
-        const Status done = load(one);
+        Status done = load(one);
         if (!done) return done;
       }
     }

@@ -210,6 +210,7 @@ def run_order(order, known, tuned, daemon):
     shift = Shift(daemon)
     done = ()
     wrong = []
+    final = ""
     try:
         for name in order.split() + ["-"]:
             if name in ("p", "q"):
@@ -220,14 +221,16 @@ def run_order(order, known, tuned, daemon):
                 step(tuned, name)
                 done += (name,)
             wanted = shift.settle(known[done])
-            if values() != wanted and not wrong:
+            final = ""
+            if values() != wanted:
                 shown = {k: v for k, v in values().items() if v != wanted[k]}
-                wrong.append(f"{order}: after {name}: {shown}, not "
-                             f"{ {k: wanted[k] for k in shown} }\n{daemon.log_tail(40)}")
+                final = (f"{order}: after {name}: {shown}, not "
+                         f"{ {k: wanted[k] for k in shown} }\n{daemon.log_tail(40)}")
+                wrong.append(final)
     finally:
         daemon.stop()
         tuned.kill()
-    return wrong
+    return wrong, bool(final)
 
 
 def main():
@@ -259,7 +262,11 @@ def main():
         wrong = []
         for order in orders:
             started = time.monotonic()
-            found = run_order(order, known, tuned, daemon)
+            found, is_final = run_order(order, known, tuned, daemon)
+            if found and not is_final:
+                # A hold's value that waited: steps this fast may fall into one look.
+                print(f"again {order}", flush=True)
+                found, is_final = run_order(order, known, tuned, daemon)
             wrong += found
             print(f"{'WRONG' if found else 'ok':5} {order} ({time.monotonic() - started:.1f} s)",
                   flush=True)

@@ -213,6 +213,10 @@ class Pair {
     hint();
   }
 
+  /// Where a lease wants what tuned found, what happened between two looks shows nothing.
+  [[nodiscard]] bool can_tell(const Case& one) const {
+    return hints_ != Hints::every_other || std::string_view(one.first) != one.other_lease;
+  }
   [[nodiscard]] bool tuned_runs() const { return tuned_.running; }
   [[nodiscard]] const auto& files() const { return kernel_.files; }
 
@@ -266,6 +270,7 @@ std::string difference(const MemoryKernelFs& alone, const Pair& pair, const Orde
   for (const Case& one : kCases) {
     const std::string path = path_of(one);
     if (alone.files.at(path) == pair.files().at(path)) continue;
+    if (!pair.can_tell(one)) continue;
     std::string text = std::string(one.knob) + " is " + pair.files().at(path) + " instead of " +
                        alone.files.at(path) + " " + when + ":";
     for (const Step step : order) text += std::string(" ") + name_of(step) + ",";
