@@ -254,9 +254,8 @@ int run_daemon(const Options& options, KernelFs& kernel, const Settings& setting
   mkdir(options.state_directory.c_str(), 0755);
   Recorder recorder;
   DeadlineFs patient_kernel(kernel);
-  KnobRouter knobs(
-      patient_kernel,
-      knob_backends(kernel, {options.run_directory, settings.config.allow_kubernetes}));
+  KnobRouter knobs(patient_kernel, knob_backends(kernel, {options.run_directory,
+                                                          settings.config.allow_kubernetes}));
   Applier applier(knobs, journal.value(), system_clocks());
   for (const std::string& problem : journal.value().read().problems) recorder.warn(problem);
   // What an earlier daemon left behind goes back first: it is no original of ours.

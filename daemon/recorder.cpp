@@ -52,9 +52,9 @@ void Recorder::add_change(const Change& change, uint64_t since_ns) {
       text += change.why;
       break;
   }
-  Fields fields = {{"knob", escape(change.knob)},       {"from", escape(change.from)},
-                   {"to", escape(change.to)},   {"owner", escape(change.owner)},
-                   {"profile", change.profile}, {"why", escape(change.why)},
+  Fields fields = {{"knob", escape(change.knob)}, {"from", escape(change.from)},
+                   {"to", escape(change.to)},     {"owner", escape(change.owner)},
+                   {"profile", change.profile},   {"why", escape(change.why)},
                    {"after_us", after_us}};
   if (!change.writer.empty()) fields.emplace_back("writer", change.writer);
   add(to_string(change.kind), escape(text), std::move(fields));

@@ -63,7 +63,8 @@ Machine Tuner::settled_machine() {
   const uint64_t now_ns = monotonic_ns();
   std::erase_if(settling_, [now_ns](const auto& entry) { return entry.second <= now_ns; });
   Machine settled = machine();
-  std::erase_if(settled.stores, [this](const Store& store) { return settling_.contains(store.bdi); });
+  std::erase_if(settled.stores,
+                [this](const Store& store) { return settling_.contains(store.bdi); });
   const auto next = std::min_element(
       settling_.begin(), settling_.end(),
       [](const auto& one, const auto& other) { return one.second < other.second; });

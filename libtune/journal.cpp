@@ -241,7 +241,8 @@ Status Journal::append(const std::string& line) {
   struct stat info = {};
   // Without the lock no other file takes this one's place: it would be free to lock while the dying
   // keeper's write is still to land.
-  if (locked_ && ::fstat(fd_, &info) == 0 && info.st_size > std::max(compact_above_bytes_, kCompactAbove)) {
+  if (locked_ && ::fstat(fd_, &info) == 0 &&
+      info.st_size > std::max(compact_above_bytes_, kCompactAbove)) {
     // A line that finds no room says so itself, so a failure here need not.
     if (!compact()) compact_above_bytes_ = info.st_size * 2;
   }

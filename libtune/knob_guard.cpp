@@ -45,8 +45,8 @@ Result<KnobWriter::Guards> KnobWriter::find_guards(const KnobRecord& mover,
     const bool is_theirs = moved == twin && mover.in_force && current == "0" &&
                            before.value() != "0" && (record == nullptr || !record->in_force);
     if (is_theirs) yield(this->record(knob.value()), before.value(), receipt);
-    guards.push_back({knob.value(), identity ? identity.value() : std::string(), before.value(),
-                      moved == twin});
+    guards.push_back(
+        {knob.value(), identity ? identity.value() : std::string(), before.value(), moved == twin});
   }
   return guards;
 }
@@ -56,8 +56,8 @@ Status KnobWriter::journal_guards(const Guards& guards) {
   for (const Guard& guard : guards) {
     const KnobRecord* record = find(guard.knob.name);
     const bool ours = record != nullptr && record->in_force;
-    const Status guarded =
-        journal_.append_guard(guard.knob.name, ours ? record->original : guard.before, guard.device);
+    const Status guarded = journal_.append_guard(
+        guard.knob.name, ours ? record->original : guard.before, guard.device);
     if (!guarded) all = guarded;
   }
   return all;

@@ -61,8 +61,9 @@ std::string value_table(const std::string& directory, const std::string& name) {
 
 std::string kind_table(Family family) {
   std::string text = "### `" + std::string(to_string(family)) + "`\n\n";
-  text += "| knob | one for each | value | range | per load | a write also | comes back | source |\n"
-          "|---|---|---|---|---|---|---|---|\n";
+  text +=
+      "| knob | one for each | value | range | per load | a write also | comes back | source |\n"
+      "|---|---|---|---|---|---|---|---|\n";
   for (const KnobInfo& kind : catalogue()) {
     if (kind.family != family) continue;
     text += row({"`" + std::string(kind.name) + "`", target_text(kind), type_text(kind),
@@ -75,8 +76,8 @@ std::string kind_table(Family family) {
 std::string advice_table() {
   std::string text = "| setting | instead | source |\n|---|---|---|\n";
   for (const Advice& one : all_advice()) {
-    text += row({"`" + std::string(one.name) + "`", std::string(one.advice),
-                 std::string(one.source)});
+    text +=
+        row({"`" + std::string(one.name) + "`", std::string(one.advice), std::string(one.source)});
   }
   return text;
 }
@@ -84,8 +85,9 @@ std::string advice_table() {
 std::string generate(const std::string& directory) {
   std::string text = "\n## The shipped values\n\n‡ common knowledge; no source read.\n\n";
   for (const char* name : {"throughput", "latency"}) text += value_table(directory, name);
-  text += "## All knobs\n\n*Per load* says whether a knob may change when a load or a server starts "
-          "or ends;\nthe others follow holds and switches.\n\n";
+  text +=
+      "## All knobs\n\n*Per load* says whether a knob may change when a load or a server starts "
+      "or ends;\nthe others follow holds and switches.\n\n";
   for (const Family family : families()) text += kind_table(family);
   return text + "## Told, never written\n\n" + advice_table() + "\n";
 }

@@ -14,9 +14,9 @@ using namespace tuneshift::fuzz;
 namespace {
 
 bool is_same(const JournalEntry& a, const JournalEntry& b) {
-  return a.knob == b.knob && a.original == b.original && a.ours == b.ours &&
-         a.device == b.device && a.gave_up == b.gave_up && a.unconfirmed == b.unconfirmed &&
-         a.guarded == b.guarded && a.yielded == b.yielded;
+  return a.knob == b.knob && a.original == b.original && a.ours == b.ours && a.device == b.device &&
+         a.gave_up == b.gave_up && a.unconfirmed == b.unconfirmed && a.guarded == b.guarded &&
+         a.yielded == b.yielded;
 }
 
 void check_same(const std::vector<JournalEntry>& a, const std::vector<JournalEntry>& b,

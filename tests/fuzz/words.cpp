@@ -13,9 +13,9 @@ namespace tuneshift::fuzz {
 namespace {
 
 const std::vector<std::string>& devices() {
-  static const std::vector<std::string> names = {"vda",  "vda1",  "nvme0n1p1", "dm-0", "nvme1n1",
-                                                 "0:44", "254:0", "254:1",     "8:0",
-                                                 "44",   "btrfs-1", "policy4", "cpu5"};
+  static const std::vector<std::string> names = {
+      "vda",   "vda1", "nvme0n1p1", "dm-0",    "nvme1n1", "0:44", "254:0",
+      "254:1", "8:0",  "44",        "btrfs-1", "policy4", "cpu5"};
   return names;
 }
 
