@@ -120,13 +120,15 @@ std::vector<KnobInfo> net_kinds() {
 }
 
 std::vector<KnobInfo> service_kinds() {
+  KnobInfo pipe_size = number("fs.pipe-max-size", "bytes", 4096, kLargestInt, kFs);
+  pipe_size.rounding = Rounding::power_of_two;
   return {
       // Mounts that are made later take these; those that are there keep what they have.
       number("sunrpc.tcp_slot_table_entries", "", 2, 65536, kSunrpc),
       number("sunrpc.tcp_max_slot_table_entries", "", 2, 65536, kSunrpc),
       number("sunrpc.udp_slot_table_entries", "", 2, 128, kSunrpc),
       number("fs.aio-max-nr", "", 0, kLargestInt, kFs),
-      number("fs.pipe-max-size", "bytes", 4096, kLargestInt, kFs),
+      pipe_size,
   };
 }
 

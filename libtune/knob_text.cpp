@@ -50,7 +50,7 @@ int64_t largest_rounding(const KnobInfo& kind, int64_t written) {
     case Rounding::steps:
       break;
     case Rounding::power_of_two:
-      return written / 2;
+      return written;
     case Rounding::human_size:
       return written / 10;
     case Rounding::clamped:

@@ -10,7 +10,9 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 
 import figures
+import switching
 from lib import terminal
+from lib.lock import knobs_locked
 from lib.machine import Scratch, disk_scratch
 from lib.processes import Failed, cleanup
 from lib.service import PrivateBus, Tuneshiftd
@@ -22,7 +24,7 @@ def note(text):
     print(terminal.paint("dim", text) if sys.stderr.isatty() else text, file=sys.stderr, flush=True)
 
 
-GROUPS = ("idle", "stall", "local", "slow")
+GROUPS = ("idle", "switch", "stall", "local", "slow")
 
 
 def measure(stack, build, options):
@@ -33,6 +35,7 @@ def measure(stack, build, options):
     # Idle first: the slow store is a file system that a machine without FUSE has not mounted.
     groups = {
         "idle": lambda: figures.idle(build, daemon, options.idle_seconds, note),
+        "switch": lambda: switching.switching(stack, build, memory, daemon, note),
         "stall": lambda: figures.stalled_knob(stack, build, memory, daemon, note),
         "local": lambda: figures.local_disk(build, disk, daemon, options.rounds, note),
         "slow": lambda: figures.slow_store(stack, build, memory, daemon, options.rounds, note),
@@ -63,7 +66,7 @@ def main():
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args()
     try:
-        with cleanup() as stack:
+        with cleanup() as stack, knobs_locked():
             rows = measure(stack, os.path.abspath(options.build), options)
     except Failed as failure:
         print(f"bench: {failure}", file=sys.stderr)

@@ -3,8 +3,6 @@
 """The distribution's tuned beside tuneshift: start, switch, off, stop and SIGKILL in every order with
 holds coming and going. The final values are those that the same order has without tuneshift."""
 import os
-import signal
-import subprocess
 import sys
 import time
 
@@ -13,8 +11,9 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 # pylint: disable=wrong-import-position
 from lib.lock import knobs_locked
 from lib.machine import Scratch
-from lib.processes import Failed, cleanup, end, spawn, wait_for
+from lib.processes import cleanup, wait_for
 from lib.service import PrivateBus, Tuneshiftd
+from lib.tuned import Tuned, private_settings, read, write
 
 KNOBS = {  # what they show before each order
     "vm.swappiness": "51",
@@ -44,103 +43,8 @@ def path_of(knob):
     return "/proc/sys/" + knob.replace(".", "/")
 
 
-def read(path):
-    try:
-        with open(path, encoding="utf-8") as file:
-            return file.read().strip()
-    except OSError:
-        return ""
-
-
-def write(path, text):
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(text)
-
-
 def values():
     return {knob: read(path_of(knob)) for knob in KNOBS}
-
-
-def private_settings():
-    """In our mount namespace alone."""
-    subprocess.run(["mount", "--make-rprivate", "/"], check=True)
-    main = read("/etc/tuned/tuned-main.conf")
-    for folder in ("/etc/tuned", "/run/tuned", "/var/log/tuned"):
-        os.makedirs(folder, exist_ok=True)
-        subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "tuned", folder], check=True)
-    write("/etc/tuned/tuned-main.conf", main.replace("reapply_sysctl = 1", "reapply_sysctl = 0"))
-    for name, knobs in PROFILES.items():
-        os.makedirs(f"/etc/tuned/{name}")
-        lines = "".join(f"{knob} = {value}\n" for knob, value in knobs.items())
-        write(f"/etc/tuned/{name}/tuned.conf", f"[main]\nsummary=test\n[sysctl]\n{lines}")
-
-
-class Tuned:
-    """The real one; each step returns when it is done, by what tuned itself shows."""
-
-    def __init__(self, bus, on_bus):
-        self.environment = dict(os.environ, DBUS_SYSTEM_BUS_ADDRESS=bus.address)
-        self.on_bus = on_bus
-        self.process = None
-
-    def _log(self):
-        return read("/run/tuned/log")
-
-    def _applied(self):
-        return self._log().count("static tuning from profile")
-
-    def profile(self, name):
-        applied = self._applied()
-        write("/etc/tuned/profile_mode", "manual\n")
-        if self.process is None:
-            write("/etc/tuned/active_profile", name + "\n")
-            options = [] if self.on_bus else ["--no-dbus"]
-            self.process = spawn(["/usr/sbin/tuned", "--log=/run/tuned/log", *options],
-                                 env=self.environment, stdin=subprocess.DEVNULL,
-                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        elif self.on_bus:
-            self._call("switch_profile", f"string:{name}")
-            self._call("start")  # as tuned-adm does: a switch after "off" starts nothing
-        else:
-            write("/etc/tuned/active_profile", name + "\n")
-            self.process.send_signal(signal.SIGHUP)
-        if not wait_for(lambda: self._applied() > applied, 20, 0.02):
-            raise Failed("tuned did not apply its profile:\n" + self._log()[-2000:])
-        if self.on_bus:
-            wait_for(lambda: self._call("is_running", check=False), 20, 0.02)
-
-    def off(self):
-        if self.on_bus:
-            self._call("disable")
-            return
-        # Off the bus: no profile, read again.
-        destroyed = self._log().count("terminating TuneD")
-        write("/etc/tuned/active_profile", "\n")
-        write("/etc/tuned/profile_mode", "manual\n")
-        self.process.send_signal(signal.SIGHUP)
-        wait_for(lambda: self._log().count("terminating TuneD") > destroyed, 20, 0.02)
-        # It rolls back behind that line.
-        wait_for(lambda: "No profile" in self._log().split("terminating TuneD")[-1], 20, 0.02)
-
-    def stop(self):
-        process, self.process = self.process, None
-        if process is not None:
-            end(process, 30)
-
-    def kill(self):
-        process, self.process = self.process, None
-        if process is not None:
-            process.kill()
-            process.wait()
-
-    def _call(self, method, *arguments, check=True):
-        done = subprocess.run(
-            ["dbus-send", "--system", "--print-reply", "--reply-timeout=30000",
-             "--dest=com.redhat.tuned", "/Tuned", "com.redhat.tuned.control." + method, *arguments],
-            env=self.environment, capture_output=True, text=True, check=False, timeout=60)
-        if check and done.returncode != 0:
-            raise Failed(f"tuned {method}: {done.stderr}")
-        return done.returncode == 0
 
 
 class Shift:
@@ -240,7 +144,7 @@ def main():
         return 77
     orders = ON_BUS if where == "on_bus" else OFF_BUS
     with knobs_locked(), cleanup() as stack:
-        private_settings()
+        private_settings(PROFILES)
         for knob in KNOBS:
             stack.callback(write, path_of(knob), read(path_of(knob)))
         scratch = stack.enter_context(Scratch("/var/tmp", "tuned"))
