@@ -85,7 +85,7 @@ class SecondDaemon(BusCase):
         with subprocess.Popen(self.daemon.command(), stderr=subprocess.PIPE, text=True,
                               env=self.daemon.environment) as second:
             self.assertEqual(second.wait(60), 1)
-            self.assertIn(f"another tuneshiftd runs (pid {self.daemon.pid()})",
+            self.assertIn(f"another tuneshiftd runs (pid {self.daemon.process.pid})",
                           second.stderr.read())
         self.assertEqual([row["cookie"] for row in self.call("ListHolds")], [cookie])
         self.assertEqual(read(sysctl("vm.swappiness")), "37")
