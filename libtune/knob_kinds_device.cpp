@@ -14,14 +14,8 @@ constexpr std::string_view kBcache = "Documentation/admin-guide/bcache.rst";
 
 KnobInfo number(Family family, Target target, std::string_view name, std::string_view unit,
                 int64_t minimum, int64_t maximum, std::string_view source) {
-  KnobInfo info;
-  info.family = family;
+  KnobInfo info = number_kind(family, name, unit, minimum, maximum, source);
   info.target = target;
-  info.name = name;
-  info.unit = unit;
-  info.minimum = minimum;
-  info.maximum = maximum;
-  info.source = source;
   return info;
 }
 
@@ -31,15 +25,13 @@ KnobInfo queue(std::string_view name, std::string_view unit, int64_t minimum, in
 
 KnobInfo freezing(KnobInfo info, std::vector<std::string_view> moves) {
   info.freezes_queue = true;
-  info.use = Use::on_request;
   info.moves = std::move(moves);
-  return info;
+  return on_request(std::move(info));
 }
 
 KnobInfo choice(Target target, std::string_view name, std::string_view source) {
-  KnobInfo info = number(Family::block, target, name, "", 0, 0, source);
-  info.type = ValueType::choice;
-  info.minimum = info.maximum = std::nullopt;
+  KnobInfo info = choice_kind(Family::block, name, source);
+  info.target = target;
   return info;
 }
 

@@ -9,65 +9,43 @@ constexpr std::string_view kThp = "Documentation/admin-guide/mm/transhuge.rst";
 constexpr std::string_view kCpuFreq = "Documentation/admin-guide/pm/cpufreq.rst";
 constexpr std::string_view kPstate = "Documentation/admin-guide/pm/intel_pstate.rst";
 
-KnobInfo number(Family family, std::string_view name, std::string_view unit, int64_t minimum,
-                int64_t maximum, std::string_view source) {
-  KnobInfo info;
-  info.family = family;
-  info.name = name;
-  info.unit = unit;
-  info.minimum = minimum;
-  info.maximum = maximum;
-  info.source = source;
-  return info;
-}
-
-KnobInfo choice(Family family, std::string_view name, std::string_view source) {
-  KnobInfo info = number(family, name, "", 0, 0, source);
-  info.type = ValueType::choice;
-  info.minimum = info.maximum = std::nullopt;
-  return info;
-}
-
 KnobInfo clamped(KnobInfo info) {
   info.rounding = Rounding::clamped;
   return info;
 }
 
-KnobInfo on_request(KnobInfo info) {
-  info.use = Use::on_request;
-  return info;
-}
-
 std::vector<KnobInfo> huge_page_kinds() {
   // Starting or stopping khugepaged computes vm.min_free_kbytes anew.
-  KnobInfo enabled = on_request(choice(Family::thp, "enabled", kThp));
+  KnobInfo enabled = on_request(choice_kind(Family::thp, "enabled", kThp));
   enabled.moves = {"vm.min_free_kbytes"};
-  KnobInfo shmem_enabled = on_request(choice(Family::thp, "shmem_enabled", kThp));
+  KnobInfo shmem_enabled = on_request(choice_kind(Family::thp, "shmem_enabled", kThp));
   shmem_enabled.moves = enabled.moves;
   return {
       enabled,
-      on_request(choice(Family::thp, "defrag", kThp)),
+      on_request(choice_kind(Family::thp, "defrag", kThp)),
       shmem_enabled,
-      on_request(number(Family::thp, "khugepaged/defrag", "", 0, 1, kThp)),
-      on_request(number(Family::thp, "khugepaged/scan_sleep_millisecs", "ms", 0, 3600000, kThp)),
-      on_request(number(Family::thp, "khugepaged/pages_to_scan", "pages", 1, 1 << 20, kThp))};
+      on_request(number_kind(Family::thp, "khugepaged/defrag", "", 0, 1, kThp)),
+      on_request(
+          number_kind(Family::thp, "khugepaged/scan_sleep_millisecs", "ms", 0, 3600000, kThp)),
+      on_request(number_kind(Family::thp, "khugepaged/pages_to_scan", "pages", 1, 1 << 20, kThp))};
 }
 
 std::vector<KnobInfo> cpu_kinds() {
   // intel_pstate sets the preference anew when the governor becomes or was "performance".
-  KnobInfo governor = choice(Family::cpu, "scaling_governor", kCpuFreq);
+  KnobInfo governor = choice_kind(Family::cpu, "scaling_governor", kCpuFreq);
   governor.target = Target::cpu_policy;
   governor.choices = "scaling_available_governors";
   governor.moves = {"energy_performance_preference"};
-  KnobInfo preference = choice(Family::cpu, "energy_performance_preference", kPstate);
+  KnobInfo preference = choice_kind(Family::cpu, "energy_performance_preference", kPstate);
   preference.target = Target::cpu_policy;
   preference.choices = "energy_performance_available_preferences";
-  return {governor,
-          preference,
-          clamped(number(Family::cpu, "intel_pstate/min_perf_pct", "percent", 0, 100, kPstate)),
-          clamped(number(Family::cpu, "intel_pstate/max_perf_pct", "percent", 1, 100, kPstate)),
-          number(Family::cpu, "intel_pstate/no_turbo", "", 0, 1, kPstate),
-          number(Family::cpu, "cpufreq/boost", "", 0, 1, kCpuFreq)};
+  return {
+      governor,
+      preference,
+      clamped(number_kind(Family::cpu, "intel_pstate/min_perf_pct", "percent", 0, 100, kPstate)),
+      clamped(number_kind(Family::cpu, "intel_pstate/max_perf_pct", "percent", 1, 100, kPstate)),
+      number_kind(Family::cpu, "intel_pstate/no_turbo", "", 0, 1, kPstate),
+      number_kind(Family::cpu, "cpufreq/boost", "", 0, 1, kCpuFreq)};
 }
 
 }  // namespace
@@ -76,14 +54,14 @@ std::vector<KnobInfo> machine_kinds() {
   std::vector<KnobInfo> kinds = huge_page_kinds();
   for (const KnobInfo& kind : cpu_kinds()) kinds.push_back(kind);
   // PM_QOS_CPU_LATENCY_DEFAULT_VALUE of kernel/power/qos.c is 2000 s: nobody asks for anything.
-  KnobInfo latency = number(Family::pm_qos, "cpu_dma_latency", "µs", 0, 2000000000,
-                            "Documentation/power/pm_qos_interface.rst");
+  KnobInfo latency = number_kind(Family::pm_qos, "cpu_dma_latency", "µs", 0, 2000000000,
+                                 "Documentation/power/pm_qos_interface.rst");
   latency.restore = Restore::let_go;
   kinds.push_back(latency);
-  kinds.push_back(number(Family::lru_gen, "min_ttl_ms", "ms", 0, 3600000,
-                         "Documentation/admin-guide/mm/multigen_lru.rst"));
+  kinds.push_back(number_kind(Family::lru_gen, "min_ttl_ms", "ms", 0, 3600000,
+                              "Documentation/admin-guide/mm/multigen_lru.rst"));
   KnobInfo fault_around =
-      number(Family::debugfs, "fault_around_bytes", "bytes", 4096, 64 << 20, "mm/memory.c");
+      number_kind(Family::debugfs, "fault_around_bytes", "bytes", 4096, 64 << 20, "mm/memory.c");
   fault_around.rounding = Rounding::power_of_two;
   kinds.push_back(fault_around);
   return kinds;

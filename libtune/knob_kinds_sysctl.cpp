@@ -19,24 +19,15 @@ constexpr std::string_view kSunrpc = "net/sunrpc/xprtsock.c";
 
 KnobInfo number(std::string_view name, std::string_view unit, int64_t minimum,
                 std::optional<int64_t> maximum, std::string_view source) {
-  KnobInfo info;
-  info.name = name;
-  info.unit = unit;
-  info.minimum = minimum;
-  info.maximum = maximum;
-  info.source = source;
-  return info;
+  return number_kind(Family::sysctl, name, unit, minimum, maximum, source);
 }
 
 KnobInfo text(std::string_view name, std::string_view unit, std::string_view source) {
-  KnobInfo info = number(name, unit, 0, nullopt, source);
+  KnobInfo info;
+  info.name = name;
   info.type = ValueType::text;
-  info.minimum = nullopt;
-  return info;
-}
-
-KnobInfo on_request(KnobInfo info) {
-  info.use = Use::on_request;
+  info.unit = unit;
+  info.source = source;
   return info;
 }
 
