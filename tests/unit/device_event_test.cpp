@@ -53,8 +53,8 @@ TEST_CASE("other subsystems and what no kernel sends are no event") {
   CHECK_FALSE(parse_uevent("ACTION=add\0DEVPATH=/block/vda\0XSUBSYSTEM=block\0"s));
   CHECK_FALSE(parse_uevent("DEVPATH=/block/vda\0SUBSYSTEM=block\0"s));
   CHECK_FALSE(parse_uevent("ACTION=add\0SUBSYSTEM=block\0"s));
-  for (const std::string name :
-       {"", ".", "..", "a b", "a\nb", "\xff", "disk\"", std::string(64, 'a').c_str()}) {
+  for (const std::string& name :
+       {""s, "."s, ".."s, "a b"s, "a\nb"s, "\xff"s, "disk\""s, std::string(64, 'a')}) {
     CHECK_FALSE(parse_uevent(uevent("add", "/block/" + name, "block")));
   }
   CHECK(parse_uevent(uevent("add", "/block/" + std::string(63, 'a'), "block")));
