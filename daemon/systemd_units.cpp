@@ -254,13 +254,13 @@ Status SystemdUnits::change(Found& found, const Setting& setting, uint64_t value
     const auto drop_in = drop_in_of(found, setting);
     if (!drop_in) return drop_in.error();
     found.trace = UnitTrace{drop_in.value().empty(), {}, {}, original.value()};
-    const Status saved = traces_.save(setting.trace, *found.trace);
+    Status saved = traces_.save(setting.trace, *found.trace);
     if (!saved) return saved;
   }
   const char* const name = setting.property->name.data();
-  const Status done = setting.disk.empty()
-                          ? found.manager.set_number(setting.unit, name, value)
-                          : found.manager.set_disk_value(setting.unit, name, {setting.disk, value});
+  Status done = setting.disk.empty()
+                    ? found.manager.set_number(setting.unit, name, value)
+                    : found.manager.set_disk_value(setting.unit, name, {setting.disk, value});
   if (done) return settle(found, setting);
   // After a time-out nobody knows; any other answer says that nothing was changed.
   if (is_first && done.error().code != ErrorCode::timeout) traces_.forget(setting.trace);
