@@ -82,8 +82,8 @@ class Daemon {
         patient_kernel_(patient_kernel),
         bus_kernel_(kernel, bus_limits),
         writer_(loop_, applier),
-        tuner_(loop_, kernel, writer_, recorder, settings.config, settings.profiles),
-        holds_(loop_, kernel, tuner_, recorder),
+        tuner_(loop_, bus_kernel_, writer_, recorder, settings.config, settings.profiles),
+        holds_(loop_, bus_kernel_, tuner_, recorder),
         probes_(
             {settings.config.size_floor_bytes, options.state_directory},
             [this](const Event& event) { on_event(event); },
@@ -121,7 +121,8 @@ class Daemon {
   Daemon& operator=(const Daemon&) = delete;
   ~Daemon() { patient_kernel_.on_return({}); }
 
-  int run() {
+  /// `left`: something of an earlier daemon could not be put back yet.
+  int run(bool left) {
     for (const int signal : {SIGINT, SIGTERM}) {
       signals_.push_back(loop_.on_signal(signal, [this] { stop(); }));
     }
@@ -136,6 +137,7 @@ class Daemon {
     }
     on_devices();
     tuned_.start();
+    if (left) tuner_.on_kernel_answer();
     bus_.start();
     // libbpf and the parsers leave the heap's peak behind: give it back before the long wait.
     malloc_trim(0);
@@ -153,7 +155,7 @@ class Daemon {
 
   void on_sysctl_write(const SysctlWrite& write) {
     // What tuned writes is no administrator's word: its profile tells what it means.
-    if (write.command == "tuned") {
+    if (write.command == "tuned" && tuned_.is_there()) {
       tuned_.hint();
     } else {
       sysctl_watch_.on_write(write);
@@ -194,9 +196,10 @@ class Daemon {
     deadline_.set(monotonic_ns() + restore_deadline_ns);
     // Nothing may be written behind this: the last leases end while the daemon does.
     writer_.finish([this](Applier& applier) {
-      return [this, receipt = applier.restore_all()] {
+      const Receipt receipt = applier.restore_all();
+      return [this, receipt, left = applier.has_unsettled()] {
         log_changes(recorder_, receipt);
-        restored_ = all_restored(receipt);
+        restored_ = all_restored(receipt) && !left;
         loop_.quit();
       };
     });
@@ -260,9 +263,10 @@ int run_daemon(const Options& options, KernelFs& kernel, const Settings& setting
   for (const std::string& problem : journal.value().read().problems) recorder.warn(problem);
   // What an earlier daemon left behind goes back first: it is no original of ours.
   log_changes(recorder, applier.restore_all());
+  const bool left = applier.has_unsettled();
   auto daemon =
       std::make_unique<Daemon>(options, kernel, patient_kernel, settings, applier, recorder);
-  const int status = daemon->run();
+  const int status = daemon->run(left);
   if (status != 0) {
     spdlog::error("a knob could not be put back in time: run tuneshiftd --restore");
     // The writer hangs in the kernel: joining it would hang too.

@@ -35,6 +35,9 @@ class TunedWatch {
   void start();
   /// Something was seen that tuned may have done.
   void hint();
+
+  /// Whether a tuned runs that this follows.
+  [[nodiscard]] bool is_there() const { return pid_ != 0 || !owner_.empty(); }
   /// Knobs changed because of us: looks once more if tuned is there.
   void on_own_change();
 
@@ -53,7 +56,6 @@ class TunedWatch {
   void report(const std::string& profiles);
   /// What tuned has in force, by its files and threads.
   std::string applied_profiles();
-  [[nodiscard]] bool is_there() const { return pid_ != 0 || !owner_.empty(); }
 
   Loop& loop_;
   const KernelFs& kernel_;

@@ -2,6 +2,7 @@
 #include "daemon/tuner.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "libtune/escape.h"
 
@@ -339,8 +340,13 @@ const Store& Tuner::store_of(const Reader& reader) {
 }
 
 const Machine& Tuner::machine() {
-  if (machine_is_old_) machine_ = read_machine(kernel_);
-  machine_is_old_ = false;
+  if (!std::exchange(machine_is_old_, false)) return machine_;
+  Machine fresh = read_machine(kernel_);
+  for (auto& [disk, facts] : fresh.disks) {
+    const auto known = machine_.disks.find(disk);
+    if (!facts.is_sure && known != machine_.disks.end()) facts = known->second;
+  }
+  machine_ = std::move(fresh);
   return machine_;
 }
 

@@ -49,6 +49,11 @@ void Tuner::apply(const Desired& desired) {
     rewindow_due_readers();
     if (submitted_.empty()) rearm_idle();
   });
+  writer_.submit([this](Applier& applier) {
+    return [this, left = applier.has_unsettled()] {
+      if (left) retry_later();
+    };
+  });
 }
 
 void Tuner::rearm_idle() {
@@ -113,8 +118,6 @@ void Tuner::on_receipt(const Receipt& receipt) {
       ++(change.kind == ChangeKind::written ? applied.written : applied.failed);
       applied.reason = change.why;
     }
-    const bool unsettled = change.kind == ChangeKind::failed && !submitted_.contains(change.knob);
-    if (unsettled || change.kind == ChangeKind::put_off) retry_later();
   }
   if (!receipt.empty() && senses_.knobs_changed) senses_.knobs_changed();
   for (const auto& [profile, applied] : profiles) {

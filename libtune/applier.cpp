@@ -317,6 +317,15 @@ Receipt Applier::follow(const KeptValues& now, const std::optional<KeptValues>& 
   return receipt;
 }
 
+bool Applier::has_unsettled() const {
+  const auto& records = writer_->records();
+  return std::any_of(records.begin(), records.end(), [](const auto& entry) {
+    const KnobRecord& record = entry.second;
+    const bool stuck = record.in_force && !record.is_wanted && record.state == KnobState::failed;
+    return stuck || (record.is_wanted && record.state == KnobState::waiting);
+  });
+}
+
 Status Applier::rearm(const std::string& knob) {
   auto& records = writer_->records();
   const auto known = resolve_knob(kernel_, knob);

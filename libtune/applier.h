@@ -119,6 +119,9 @@ class Applier {
   /// values went with them.
   Receipt forget_gone();
 
+  /// Whether a knob waits for its turn, or could not be put back: try again later.
+  [[nodiscard]] bool has_unsettled() const;
+
   /// Tells what tuned keeps in force now; what it keeps no longer it has rolled back. If it was
   /// killed meanwhile, or ended without a rollback, `at_death` is what it kept then. A value that
   /// it set under ours becomes the original; one of ours that it had taken for its original, and

@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "libtune/device_identity.h"
 #include "libtune/knob_text.h"
 
 namespace tuneshift {
@@ -54,8 +55,10 @@ void KnobFollower::look(const KeptValues& now, bool at_death, Receipt& receipt) 
       Look look = look_at(knob.value(), shown.value());
       look.at_death = at_death;
       follow(look, now, kept, receipt);
-    } else {
+    } else if (!knob || is_removed(shown, knob.value())) {
       release(name);  // the device has gone, and what tuned knew of it
+    } else if (const auto last = kept_.find(name); last != kept_.end()) {
+      kept.insert(*last);  // no answer now: as it was
     }
   }
   kept_ = std::move(kept);
@@ -277,11 +280,17 @@ void KnobFollower::rebase(const Look& look, const std::string& original, const s
   receipt.push_back(std::move(change));
 }
 
+std::string KnobFollower::identity_of(const Knob& knob) const {
+  auto identity = device_identity(kernel_, knob);
+  return identity ? std::move(identity).value() : std::string();
+}
+
 void KnobFollower::settle(const Look& look) {
   note(journal_.append_restored(look.knob.name));
   if (look.record == nullptr) return;
   KnobRecord fresh;
   fresh.knob = look.knob;
+  fresh.device = identity_of(look.knob);
   fresh.original = look.shown;
   fresh.has_original = true;
   fresh.is_wanted = look.record->is_wanted;
@@ -301,9 +310,11 @@ void KnobFollower::adopt(const Look& look, const std::string& original) {
     return;
   }
   settle(look);
-  note(journal_.append_intent(name, original, look.shown));
+  const std::string device = identity_of(look.knob);
+  note(journal_.append_intent(name, original, look.shown, device));
   note(journal_.append_confirm(name, look.shown));
   KnobRecord& record = writer_.record(look.knob);
+  record.device = device;
   record.original = original;
   record.has_original = true;
   record.ours = {look.shown};

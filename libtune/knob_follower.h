@@ -78,6 +78,7 @@ class KnobFollower {
   /// something else.
   void rebase(const Look& look, const std::string& original, const std::string& why,
               Receipt& receipt);
+  [[nodiscard]] std::string identity_of(const Knob& knob) const;
   void settle(const Look& look);
   void adopt(const Look& look, const std::string& original);
 

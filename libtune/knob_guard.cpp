@@ -36,7 +36,7 @@ Result<KnobWriter::Guards> KnobWriter::find_guards(const KnobRecord& mover,
     if (!before) return before.error();
     KnobRecord* record = find(knob.value().name);
     if (record != nullptr && is_gone(*record)) lose(*record, receipt);
-    if (record != nullptr && record->state == KnobState::ours && record->has_original &&
+    if (record != nullptr && record->state != KnobState::yielded && record->has_original &&
         !is_expected(*record, before.value())) {
       yield(*record, before.value(), receipt);
     }

@@ -235,10 +235,11 @@ void KnobWriter::leave_unanswered(KnobRecord& record, const Guards& guards, cons
 void KnobWriter::learn(KnobRecord& record, const std::string& current, Receipt& receipt) {
   record.unanswered = false;
   if (current != record.original && !is_expected(record, current)) return;
-  const bool landed = record.unconfirmed && !record.ours.empty() &&
-                      (record.ours.back() == current ||
-                       may_be_rounded(*record.knob.kind, record.ours.back(), current));
-  if (landed) record.written = record.ours.back();
+  const bool was_written = record.unconfirmed && !record.ours.empty();
+  const std::string text = was_written ? record.ours.back() : std::string();
+  const bool landed =
+      was_written && (text == current || may_be_rounded(*record.knob.kind, text, current));
+  if (landed) record.written = text;
   confirm(record, current);
   if (landed && record.in_force) {
     receipt.push_back(change(ChangeKind::written, record, record.original, current));
@@ -390,7 +391,7 @@ bool KnobWriter::twin_is_yielded(const KnobRecord& record) {
 
 void KnobWriter::check(KnobRecord& record, Receipt& receipt, const std::string& writer) {
   if (is_gone(record)) return lose(record, receipt);
-  if (record.state != KnobState::ours || !record.has_original) return;
+  if (record.state == KnobState::yielded || !record.has_original) return;
   const auto current = read_normal(kernel_, record.knob);
   if (is_removed(current, record.knob)) return lose(record, receipt);
   if (!current) return fail(record, KnobState::failed, current.error().message, receipt);

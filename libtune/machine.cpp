@@ -113,7 +113,9 @@ DiskFacts read_disk_facts(const KernelFs& kernel, const std::string& disk) {
   }
   // NVMe namespaces hang on their controller, whose driver is the PCI device's.
   if (facts.driver.empty() && facts.transport == "nvme") facts.driver = "nvme";
-  facts.rotational = read_trimmed(kernel, directory + "/queue/rotational") == "1";
+  const auto rotational = kernel.read(directory + "/queue/rotational");
+  facts.rotational = rotational && rotational.value() == "1";
+  facts.is_sure = rotational || rotational.error().code == ErrorCode::not_found;
   facts.is_virtual = facts.transport == "virtio" || facts.transport == "virtual" ||
                      starts_with_any(facts.model, {"QEMU", "VMware", "Virtual", "Msft Virtual",
                                                    "Amazon Elastic Block Store", "PersistentDisk"});

@@ -18,6 +18,7 @@ struct DiskFacts {
   std::string model;      ///< as the device tells it, without blanks at its end
   std::string driver;     ///< of the device: "nvme", "sd", "virtio_blk"; empty where there is none
   bool rotational = false;
+  bool is_sure = true;      ///< false where the kernel gave no answer about `rotational`
   bool is_virtual = false;  ///< a hypervisor's, or no device at all
 };
 

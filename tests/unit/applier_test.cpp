@@ -444,8 +444,10 @@ TEST_CASE("a write-back limit is not lowered below what is dirty") {
   CHECK(rig.shown(kDirtyRatio) == "20");
   CHECK(rig.journal->read().entries.empty());
   CHECK(rig.converge(desired).empty());
+  CHECK(rig.applier->has_unsettled());
   meminfo(99999);
   CHECK(summary(rig.converge(desired)) == "written vm.dirty_ratio 20 -> 10\n");
+  CHECK_FALSE(rig.applier->has_unsettled());
   // Raising never waits.
   meminfo(100000000);
   CHECK(summary(rig.converge({{"vm.dirty_ratio", want(exactly("30"))}})) ==
@@ -510,4 +512,17 @@ TEST_CASE("a number that the kernel makes a power of two, or shows with a unit, 
   CHECK(receipt.at(0).from == "4194304");
   rig.converge({});
   CHECK(rig.tree.text(cutoff) == "4.0M\n");
+}
+
+TEST_CASE("somebody else's value is seen while ours waits to be lowered") {
+  Rig rig;
+  rig.tree.set("proc/meminfo", "MemTotal: 8388608 kB\nDirty: 2000000 kB\n");
+  rig.converge({{"vm.dirty_bytes", want(exactly("4000000000"))}});
+  const Desired lower = {{"vm.dirty_bytes", want(exactly("1000000000"))}};
+  CHECK(rig.converge(lower).at(0).kind == ChangeKind::put_off);
+  rig.kernel.put(kDirtyBytes, "777000000\n");
+  CHECK(rig.applier->verify().at(0).kind == ChangeKind::yielded);
+  rig.converge({{"vm.dirty_ratio", want(exactly("15"))}});
+  rig.converge({});
+  CHECK(rig.shown(kDirtyBytes) == "777000000");
 }

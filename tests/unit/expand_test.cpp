@@ -17,8 +17,8 @@ const Store btrfs{"btrfs-1", "bdi/btrfs-1/read_ahead_kb", {"sda"}, {}, "btrfs"};
 
 Machine machine() {
   Machine machine;
-  machine.disks["nvme0n1"] = {"nvme", "", "nvme", false, false};
-  machine.disks["sda"] = {"sata", "", "sd", true, false};
+  machine.disks["nvme0n1"] = {"nvme", "", "nvme", false, true, false};
+  machine.disks["sda"] = {"sata", "", "sd", true, true, false};
   machine.cpu_policies = {"policy0", "policy4"};
   machine.memory_bytes = 1LL << 30;
   return machine;

@@ -34,8 +34,8 @@ Match match_of(const std::string& text) {
 
 Machine machine() {
   Machine machine;
-  machine.disks["nvme0n1"] = {"nvme", "Samsung SSD 990", "nvme", false, false};
-  machine.disks["sda"] = {"sata", "WDC WD80", "sd", true, false};
+  machine.disks["nvme0n1"] = {"nvme", "Samsung SSD 990", "nvme", false, true, false};
+  machine.disks["sda"] = {"sata", "WDC WD80", "sd", true, true, false};
   machine.memory_bytes = 64LL << 30;
   machine.cpu_vendor = "amd";
   machine.virtualization = "none";
