@@ -26,9 +26,9 @@ std::vector<std::string> make_values() {
   for (const KnobInfo& kind : catalogue()) {
     for (const auto& bound : {kind.minimum, kind.maximum}) {
       if (!bound) continue;
-      for (const int64_t number : {*bound - 1, *bound, *bound + 1}) {
-        all.push_back(std::to_string(number));
-      }
+      all.push_back(std::to_string(*bound));
+      if (*bound > INT64_MIN) all.push_back(std::to_string(*bound - 1));
+      if (*bound < INT64_MAX) all.push_back(std::to_string(*bound + 1));
     }
   }
   return all;
