@@ -88,7 +88,7 @@ class Fold {
   /// False for a record that makes no sense here.
   bool add(const Fields& fields) {
     const std::string& kind = fields[0];
-    if (fields.size() < 2) return false;
+    if (fields.size() < 2 || fields[1].empty()) return false;
     const std::string& knob = fields[1];
     if (kind == "intent" && (fields.size() == 4 || fields.size() == 5)) {
       return intend(open(knob, fields[2], optional(fields, 4)), fields[3]);

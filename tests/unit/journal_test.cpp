@@ -441,3 +441,10 @@ TEST_CASE("what is left of a line that found no room does not spoil the next one
   CHECK(contents.entries[1].knob == "vm.stat_interval");
   CHECK(contents.problems.size() == 1);
 }
+
+TEST_CASE("a line without a knob's name says nothing") {
+  const JournalContents contents =
+      fold_records(encode_record({"guard", "", "1"}) + encode_record({"intent", "", "1", "2"}));
+  CHECK(contents.entries.empty());
+  CHECK(contents.problems.size() == 2);
+}
