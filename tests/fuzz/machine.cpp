@@ -49,7 +49,6 @@ Status ImitatedKernel::set(const Knob& knob, std::string_view value) {
 
 Status ImitatedKernel::change(const Knob& knob, std::string_view value) {
   const KnobInfo& kind = *knob.kind;
-  if (value.empty()) return {};  // a request that is let go: there is none here
   const bool to_default = kind.restore == Restore::wbt_default && value == "-1";
   Status written = KernelFs::write(knob.path, to_default ? kDefaultLatency : value);
   if (!written) return written;
@@ -79,6 +78,7 @@ Machine::Machine()
 void Machine::add_knob(const KnobInfo& kind, std::string_view device) {
   const auto knob = resolve_knob(kernel_, knob_name(kind, {std::string(device), "a.service"}));
   if (!knob || knob.value().kind != &kind) return;
+  if (kind.restore == Restore::let_go) return;  // held by a process, and no file of a machine
   const std::string& path = knob.value().path;
   if (!kernel_.exists(path)) tree_.add(test::file(path, first_text(kind)));
   kernel_.by_path.emplace(path, knob.value());
