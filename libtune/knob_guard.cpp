@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-#include "libtune/knob_guard.h"
+// What a write moves besides its own knob.
+#include "libtune/knob_writer.h"
 
 #include "libtune/device_identity.h"
 #include "libtune/knob_text.h"
@@ -169,12 +170,37 @@ void KnobWriter::settle_guard(const KnobRecord& mover, const Guard& guard, Recei
   if (!guard.excluded) moved_.push_back(guard.knob.name);
 }
 
-void KnobWriter::leave_guards(const KnobRecord& mover, const Guards& guards) {
+void KnobWriter::leave_guards(const KnobRecord& mover, const std::string& current,
+                              const Guards& guards) {
+  Guards theirs;
   for (const Guard& guard : guards) {
     const KnobRecord* known = find(guard.knob.name);
-    if (known != nullptr && known->state == KnobState::yielded) continue;
+    if (known != nullptr && known->state == KnobState::yielded) {
+      theirs.push_back(guard);
+      continue;
+    }
     KnobRecord& moved = moved_record(mover, guard);
     moved.in_force = moved.guarded = moved.unanswered = true;
+  }
+  if (!theirs.empty()) left_[mover.knob.name] = {current, std::move(theirs)};
+}
+
+void KnobWriter::settle_left_guards(const KnobRecord& mover, const std::string* current,
+                                    Receipt& receipt) {
+  const auto found = left_.find(mover.knob.name);
+  if (found == left_.end()) return;
+  const LeftGuards left = std::move(found->second);
+  left_.erase(found);
+  const bool landed = current != nullptr && *current != left.mover_showed;
+  for (const Guard& guard : left.guards) {
+    const KnobRecord* known = find(guard.knob.name);
+    if (known != nullptr && known->in_force) continue;  // taken since: its intent says more
+    if (landed && known != nullptr && known->state == KnobState::yielded) {
+      settle_guard(mover, guard, receipt);
+    } else {
+      // Where nothing landed the kernel moved nothing: what it shows is its owner's.
+      (void)journal_.append_restored(guard.knob.name);
+    }
   }
 }
 

@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "libtune/device_identity.h"
-#include "libtune/knob_guard.h"
 #include "libtune/knob_text.h"
 #include "libtune/writeback.h"
 
@@ -29,6 +28,10 @@ bool tells_of_removal(const Status& written, const Knob& knob) {
   if (written || knob.kind->target == Target::machine) return false;
   return written.error().errno_value == ENODEV || written.error().errno_value == ENXIO;
 }
+
+/// A write that is refused only after its deadline looks like one that was lost: each further try
+/// freezes the queue again.
+constexpr unsigned kMostUnlanded = 3;
 
 /// A call that was given up, unlike one of which the kernel itself says ETIMEDOUT.
 bool is_given_up(const Status& status) {
@@ -117,6 +120,7 @@ void KnobWriter::lose(KnobRecord& record, Receipt& receipt) {
     receipt.push_back(
         change(ChangeKind::absent, record, record.ours.empty() ? "" : record.ours.back(), ""));
   }
+  settle_left_guards(record, nullptr, receipt);
   settle(record);
   record.has_original = false;
   record.device.clear();
@@ -184,7 +188,7 @@ void KnobWriter::write(KnobRecord& record, const std::string& current, const std
   if (is_given_up(written)) {
     record.ours.push_back(text);
     record.unconfirmed = true;
-    return leave_unanswered(record, guards, written.error(), receipt);
+    return leave_unanswered(record, current, guards, written.error(), receipt);
   }
   Change done = change(ChangeKind::written, record, current, text);
   const auto shown = read_normal(kernel_, record.knob);
@@ -219,28 +223,40 @@ void KnobWriter::write(KnobRecord& record, const std::string& current, const std
   if (!written) return fail(record, KnobState::failed, written.error().message, receipt);
   record.written = text;
   record.refused.clear();
+  record.unlanded = 0;
   record.since_us = clocks_.realtime_us();
   set_state(record, KnobState::ours);
   receipt.push_back(std::move(done));
 }
 
-void KnobWriter::leave_unanswered(KnobRecord& record, const Guards& guards, const Error& error,
-                                  Receipt& receipt) {
+void KnobWriter::leave_unanswered(KnobRecord& record, const std::string& current,
+                                  const Guards& guards, const Error& error, Receipt& receipt) {
   record.in_force = record.unanswered = true;
   record.written.clear();
-  leave_guards(record, guards);
+  leave_guards(record, current, guards);
   fail(record, KnobState::failed, error.message, receipt);
 }
 
 void KnobWriter::learn(KnobRecord& record, const std::string& current, Receipt& receipt) {
   record.unanswered = false;
-  if (current != record.original && !is_expected(record, current)) return;
+  const bool foreign = current != record.original && !is_expected(record, current);
+  settle_left_guards(record, foreign ? nullptr : &current, receipt);
+  if (foreign) return;
   const bool was_written = record.unconfirmed && !record.ours.empty();
   const std::string text = was_written ? record.ours.back() : std::string();
   const bool landed =
       was_written && (text == current || may_be_rounded(*record.knob.kind, text, current));
   if (landed) record.written = text;
+  const unsigned unlanded = landed || !was_written ? 0 : record.unlanded + 1;
   confirm(record, current);
+  record.unlanded = unlanded;
+  if (unlanded >= kMostUnlanded) {
+    fail(record, KnobState::failed,
+         "given up: " + std::to_string(unlanded) +
+             " writes in a row did not return in time and changed nothing",
+         receipt);
+    record.refused = text;
+  }
   if (landed && record.in_force) {
     receipt.push_back(change(ChangeKind::written, record, record.original, current));
   }
@@ -287,6 +303,7 @@ void KnobWriter::settle(KnobRecord& record) {
   record.refused.clear();
   record.moved_by.clear();
   record.in_force = record.unconfirmed = record.guarded = record.unanswered = false;
+  record.unlanded = 0;
   set_state(record, KnobState::ours);
 }
 
@@ -296,6 +313,8 @@ void KnobWriter::put_back(KnobRecord& record, Receipt& receipt) {
   const auto current = read_normal(kernel_, record.knob);
   if (is_removed(current, record.knob)) return lose(record, receipt);
   if (!current) return fail(record, KnobState::failed, current.error().message, receipt);
+  const bool foreign = current.value() != record.original && !is_expected(record, current.value());
+  if (record.unanswered) settle_left_guards(record, foreign ? nullptr : &current.value(), receipt);
   if (current.value() == record.original && !is_request(record)) {
     if (record.unanswered && !record.ours.empty()) {
       receipt.push_back(change(ChangeKind::restored, record, record.ours.back(), record.original));
@@ -303,9 +322,7 @@ void KnobWriter::put_back(KnobRecord& record, Receipt& receipt) {
     return settle(record);
   }
   record.unanswered = false;
-  if (twin_is_yielded(record) || !is_expected(record, current.value())) {
-    return yield(record, current.value(), receipt);
-  }
+  if (twin_is_yielded(record) || foreign) return yield(record, current.value(), receipt);
   Guards guards;
   std::string seen;
   // Without a line in a full journal it still goes back: only a kill right here would tell.
@@ -317,7 +334,7 @@ void KnobWriter::put_back(KnobRecord& record, Receipt& receipt) {
   const Status status = write_original(record);
   if (is_given_up(status)) {
     record.guarded = record.guarded || record.knob.kind->restore == Restore::wbt_default;
-    return leave_unanswered(record, guards, status.error(), receipt);
+    return leave_unanswered(record, current.value(), guards, status.error(), receipt);
   }
   const Change done = change(ChangeKind::restored, record, current.value(), record.original);
   const auto shown = read_normal(kernel_, record.knob);
@@ -411,6 +428,7 @@ void KnobWriter::refuse(KnobRecord& record, const Want& want, const std::string&
 
 void KnobWriter::yield(KnobRecord& record, const std::string& theirs, Receipt& receipt,
                        const std::string& writer) {
+  settle_left_guards(record, nullptr, receipt);
   if (record.in_force) note(journal_.append_yielded(record.knob.name));
   const std::string shown = record.ours.empty() ? record.original : record.ours.back();
   record.error = "somebody else changed it from " + shown + " to " + theirs;

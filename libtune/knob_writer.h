@@ -31,6 +31,7 @@ struct KnobRecord {
   bool unconfirmed = false;  ///< as in JournalEntry
   bool guarded = false;      ///< as in JournalEntry
   bool unanswered = false;   ///< a write that may move it has not returned: it may land yet
+  unsigned unlanded = 0;     ///< writes in a row that did not return in time and never landed
   bool is_wanted = false;
   uint64_t since_us = 0;
 };
@@ -94,8 +95,19 @@ class KnobWriter {
                               const std::string& to) const;
 
  private:
-  struct Guard;
+  /// A knob that a write to another one may move, and what it showed before that write.
+  struct Guard {
+    Knob knob;
+    std::string device;  ///< device_identity() of then
+    std::string before;
+    bool excluded = false;  ///< 0 for as long as the other is in force: not to be put back yet
+  };
   using Guards = std::vector<Guard>;
+  /// Knobs of others that a write without an answer may move.
+  struct LeftGuards {
+    std::string mover_showed;  ///< before that write
+    Guards guards;
+  };
 
   /// What a knob and those that its write may move show right before that write.
   enum class Look {
@@ -109,8 +121,8 @@ class KnobWriter {
   void write(KnobRecord& record, const std::string& current, const std::string& text,
              Receipt& receipt);
   /// Records a write that may land later: it stays in force until the kernel answers again.
-  void leave_unanswered(KnobRecord& record, const Guards& guards, const Error& error,
-                        Receipt& receipt);
+  void leave_unanswered(KnobRecord& record, const std::string& current, const Guards& guards,
+                        const Error& error, Receipt& receipt);
   /// What became of it: a file that answers again is done with all that was written before.
   void learn(KnobRecord& record, const std::string& current, Receipt& receipt);
   /// Journals what a write may move, and `text` as its intent (nullptr: the original goes back,
@@ -140,8 +152,12 @@ class KnobWriter {
   /// Records what the write did move.
   void settle_guards(const KnobRecord& mover, const Guards& guards, Receipt& receipt);
   void settle_guard(const KnobRecord& mover, const Guard& guard, Receipt& receipt);
-  /// Leaves them open: what it moves is not known before it returns.
-  void leave_guards(const KnobRecord& mover, const Guards& guards);
+  /// Leaves them open: what a write to `mover`, which shows `current`, moves is not known before it
+  /// returns.
+  void leave_guards(const KnobRecord& mover, const std::string& current, const Guards& guards);
+  /// The kernel has answered, and `mover` shows `current`: what others own goes back where the
+  /// write has landed. Nothing else is known where `current` is nullptr: all stays as it is.
+  void settle_left_guards(const KnobRecord& mover, const std::string* current, Receipt& receipt);
   KnobRecord& moved_record(const KnobRecord& mover, const Guard& guard);
   [[nodiscard]] Result<Knob> twin_of(const KnobRecord& record) const;
   Status write_zero(const KnobRecord& record, const Knob& twin);
@@ -154,6 +170,7 @@ class KnobWriter {
   Clocks clocks_;
   std::map<std::string, KnobRecord> records_;
   std::vector<std::string> moved_;
+  std::map<std::string, LeftGuards> left_;  ///< by mover
   std::map<std::string, RecentValues> recent_;
 };
 

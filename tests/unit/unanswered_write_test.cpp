@@ -197,6 +197,74 @@ TEST_CASE("a default that is restored in two writes shows neither value while on
   CHECK(rig.tree.snapshot() == rig.before);
 }
 
+TEST_CASE("what an unanswered write may move and somebody else owns is theirs when it answers",
+          "[unanswered]") {
+  HangingRig rig;
+  rig.converge({{kRequests, want(exactly("128"))}});
+  rig.kernel.put(kVda + "nr_requests", "99\n");
+  const Desired wants = {{kRequests, want(exactly("128"))}, {kScheduler, want(FirstOf{{"kyber"}})}};
+  rig.kernel.hang();
+  rig.converge(wants);
+  REQUIRE(rig.knob(kRequests).state == KnobState::yielded);
+  REQUIRE(rig.entry(kRequests) != nullptr);
+
+  SECTION("it lands and moves it: their value goes back") {
+    rig.kernel.land();
+    REQUIRE(rig.shown(kVda + "nr_requests") == "256");
+    rig.converge(wants);
+    CHECK(rig.shown(kVda + "nr_requests") == "99");
+    CHECK(rig.entry(kRequests) == nullptr);
+  }
+  SECTION("it lands when nobody wants it any more") {
+    rig.converge({});
+    rig.kernel.land();
+    rig.converge({});
+    CHECK(rig.shown(kVda + "nr_requests") == "99");
+    CHECK(rig.journal->read().entries.empty());
+  }
+  SECTION("it never lands, and its owner writes again: the new value is theirs") {
+    rig.kernel.lose();
+    rig.kernel.put(kVda + "nr_requests", "77\n");
+    rig.converge({});
+    CHECK(rig.shown(kVda + "nr_requests") == "77");
+    rig.start();
+    rig.applier->restore_all();
+    CHECK(rig.shown(kVda + "nr_requests") == "77");
+  }
+  SECTION("somebody writes the scheduler as well: both are theirs") {
+    rig.kernel.lose();
+    rig.kernel.put(kVda + "scheduler", "[none] mq-deadline kyber \n");
+    rig.kernel.put(kVda + "nr_requests", "77\n");
+    rig.converge(wants);
+    CHECK(rig.shown(kVda + "nr_requests") == "77");
+    CHECK(rig.entry(kRequests) == nullptr);
+  }
+}
+
+TEST_CASE("a write that is given up again and again and never lands is tried no more",
+          "[unanswered]") {
+  HangingRig rig;
+  size_t tries = 0;
+  for (int answer = 0; answer < 6; ++answer) {
+    rig.kernel.hang();
+    rig.converge(kKyber);
+    tries += rig.kernel.waiting();
+    rig.kernel.lose();
+  }
+  CHECK(tries == 3);
+  CHECK(rig.knob(kScheduler).state == KnobState::failed);
+  CHECK(rig.knob(kScheduler).why.find("given up: 3 writes") != std::string::npos);
+  SECTION("another value is tried") {
+    rig.converge({{kScheduler, want(FirstOf{{"none"}})}});
+    CHECK(rig.knob(kScheduler).current == "none");
+  }
+  SECTION("it is tried again by the next who wants it") {
+    rig.converge({});
+    rig.converge(kKyber);
+    CHECK(rig.knob(kScheduler).current == "kyber");
+  }
+}
+
 TEST_CASE("the kernel's own ETIMEDOUT is an answer", "[unanswered]") {
   HangingRig rig;
   rig.kernel.fail_writes(kVda + "scheduler", ETIMEDOUT);
