@@ -15,6 +15,7 @@ namespace {
 constexpr std::string_view first_line = "tuneshift-facts 1";
 constexpr std::string_view last_line = "end";
 constexpr size_t max_text_bytes = 512;
+constexpr size_t max_format_bytes = 64;
 constexpr size_t max_path_bytes = 4096;
 constexpr size_t max_command_line_bytes = 256;
 constexpr size_t max_lines = 32 + max_inspect_descriptors;
@@ -175,7 +176,7 @@ std::string format_inspect_reply(const Result<Facts>& result) {
   } else {
     const Facts& facts = result.value();
     line("status", "ok");
-    number("format", static_cast<uint64_t>(facts.format));
+    line("format", to_hex(facts.format, max_format_bytes));
     line("detail", to_hex(facts.detail, max_text_bytes));
     line("path", to_hex(facts.path, max_path_bytes));
     number("size", facts.file_size);
@@ -205,12 +206,11 @@ Result<Facts> parse_inspect_reply(std::string_view packet) {
   if (*status != "ok") return parse_error(fields, *status);
 
   Facts facts;
-  uint64_t format = 0;
   uint64_t mapped = 0;
   uint64_t gpu = 0;
   uint64_t uid = 0;
   uint64_t shards = 0;
-  if (!fields.number("format", static_cast<uint64_t>(Format::torch_zip), format) ||
+  if (!fields.text("format", max_format_bytes, facts.format) ||
       !fields.text("detail", max_text_bytes, facts.detail) ||
       !fields.text("path", max_path_bytes, facts.path) ||
       !fields.number("size", INT64_MAX, facts.file_size) || !fields.number("mapped", 1, mapped) ||
@@ -228,7 +228,6 @@ Result<Facts> parse_inspect_reply(std::string_view packet) {
     facts.resident_bytes = resident;
   }
   if (!fields.empty()) return malformed("unknown key");
-  facts.format = static_cast<Format>(format);
   facts.mapped = mapped == 1;
   facts.holds_gpu = gpu == 1;
   facts.uid = static_cast<uint32_t>(uid);

@@ -47,7 +47,7 @@ LoadView& LoadBook::update(const Load& load, const Store& store, uint64_t now_ns
   view.total_bytes = load.total_bytes;
   view.loaded_bytes = load.loaded_bytes;
   view.model = escape(load.model);
-  view.format = to_string(load.format);
+  view.format = escape(load.format);
   view.evidence = load.evidence;
   view.shards = load.shards;
   view.pattern = pattern_of(load);

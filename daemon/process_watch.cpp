@@ -4,8 +4,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
-#include <sstream>
 #include <utility>
 
 #include "daemon/process_identity.h"
@@ -20,15 +20,22 @@ std::string proc_file(pid_t pid, const char* name) {
 
 }  // namespace
 
-Result<uint64_t> read_anonymous_bytes(const KernelFs& kernel, pid_t pid) {
-  auto statm = kernel.read(proc_file(pid, "statm"));
-  if (!statm.ok()) return statm.error();
-  std::istringstream fields(statm.value());
-  uint64_t size = 0, resident = 0, shared = 0;
-  fields >> size >> resident >> shared;
-  if (!fields || shared > resident) return Error{ErrorCode::io, "malformed statm", {}, 0};
-  static const auto page_bytes = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
-  return (resident - shared) * page_bytes;
+Result<ProcessSample> read_process_sample(const KernelFs& kernel, pid_t pid) {
+  const auto status = kernel.read(proc_file(pid, "status"));
+  if (!status.ok()) return status.error();
+  const auto kib = [&](std::string_view key) {
+    return parse_field(status.value(), key).value_or(0) << 10;
+  };
+  ProcessSample sample;
+  sample.anonymous_bytes =
+      kib("RssAnon:") + kib("RssShmem:") + kib("VmSwap:") + kib("HugetlbPages:");
+  sample.file_bytes = kib("RssFile:");
+  const auto io = kernel.read(proc_file(pid, "io"));
+  if (!io.ok()) return io.error();
+  sample.read_bytes = parse_field(io.value(), "rchar:").value_or(0);
+  sample.written_bytes = std::max(parse_field(io.value(), "wchar:").value_or(0),
+                                  parse_field(io.value(), "write_bytes:").value_or(0));
+  return sample;
 }
 
 Status ProcessWatch::add(const ProcessId& process) {

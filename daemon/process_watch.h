@@ -8,6 +8,7 @@
 #include "daemon/unique_fd.h"
 #include "libtune/event.h"
 #include "libtune/kernel_fs.h"
+#include "libtune/process_sample.h"
 #include "libtune/result.h"
 
 namespace tuneshift {
@@ -37,7 +38,7 @@ class ProcessWatch {
   std::map<ProcessId, Watched> watched_;
 };
 
-/// Anonymous resident memory of a process in bytes: resident less shared of proc_pid_statm(5).
-Result<uint64_t> read_anonymous_bytes(const KernelFs& kernel, pid_t pid);
+/// What a process has in memory and has moved, from its status and io files.
+Result<ProcessSample> read_process_sample(const KernelFs& kernel, pid_t pid);
 
 }  // namespace tuneshift

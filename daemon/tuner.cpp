@@ -51,9 +51,9 @@ void Tuner::on_event(const Event& event) {
   events_[event.reader] = event;
   carry_out(detector_.on_event(event));
   if (!detector_.watches(event.reader)) events_.erase(event.reader);
-  if (detector_.wants_memory(event.reader)) {
-    auto bytes = read_anonymous_bytes(kernel_, event.reader.process.pid);
-    if (bytes.ok()) carry_out(detector_.on_memory(event.reader, bytes.value(), monotonic_ns()));
+  if (detector_.wants_sample(event.reader)) {
+    auto sample = read_process_sample(kernel_, event.reader.process.pid);
+    if (sample.ok()) carry_out(detector_.on_sample(event.reader, sample.value(), monotonic_ns()));
   }
   set_timers();
 }
@@ -126,7 +126,7 @@ void Tuner::on_recognised(const LoadChange& change) {
   recorder_.add("inspected", path + " is a model file: " + escape(change.reason),
                 {{"pid", pid_of(change.reader)},
                  {"path", path},
-                 {"format", std::string(to_string(facts.format))},
+                 {"format", escape(facts.format)},
                  {"detail", escape(change.reason)},
                  {"after_us", (monotonic_ns() - helped.suspected_ns) / 1000}});
   Lease lease;

@@ -76,7 +76,7 @@ Detector::Changes Detector::on_facts(const Reader& reader, const Result<Facts>& 
     reject(reader, suspect, "could not be inspected: " + facts.error().message, changes);
     return changes;
   }
-  if (facts.value().format == Format::unknown) {
+  if (facts.value().format.empty()) {
     reject(reader, suspect, "not a model file: " + facts.value().detail, changes);
     return changes;
   }
@@ -125,8 +125,7 @@ void Detector::decide(const Reader& reader, Suspect& suspect, uint64_t now_ns, C
   if (facts.mapped) {
     Load* running = running_load_of(reader, facts);
     if (suspect.read_seen || running != nullptr) {
-      begin(reader, suspect, std::string("maps a ") + to_string(facts.format) + " file", now_ns,
-            changes);
+      begin(reader, suspect, "maps a " + facts.format + " file", now_ns, changes);
     }
     return;
   }
@@ -235,24 +234,23 @@ Load* Detector::running_load_of(const Reader& reader, const Facts& facts) {
   return nullptr;
 }
 
-Detector::Changes Detector::on_memory(const Reader& reader, uint64_t anonymous_bytes,
+Detector::Changes Detector::on_sample(const Reader& reader, const ProcessSample& sample,
                                       uint64_t now_ns) {
   Changes changes;
   auto found = suspects_.find(reader);
   if (found == suspects_.end() || found->second.state != Suspect::State::recognised) return changes;
   Suspect& suspect = found->second;
-  if (!suspect.memory_at_start) {
-    suspect.memory_at_start = anonymous_bytes;
+  if (!suspect.at_start) {
+    suspect.at_start = sample;
     suspect.bytes_at_start = suspect.latest.bytes;
     return changes;
   }
-  const uint64_t grown =
-      anonymous_bytes > *suspect.memory_at_start ? anonymous_bytes - *suspect.memory_at_start : 0;
+  const uint64_t before = suspect.at_start->anonymous_bytes;
+  const uint64_t grown = sample.anonymous_bytes > before ? sample.anonymous_bytes - before : 0;
   const uint64_t read = suspect.latest.bytes - suspect.bytes_at_start;
   if (read >= memory_proof_bytes && grown >= read / 2) {
-    begin(reader, suspect,
-          std::string("keeps what it reads of a ") + to_string(suspect.facts->format) + " file",
-          now_ns, changes);
+    begin(reader, suspect, "keeps what it reads of a " + suspect.facts->format + " file", now_ns,
+          changes);
   }
   return changes;
 }
@@ -342,13 +340,12 @@ Detector::Changes Detector::cancel(uint32_t id, uint64_t now_ns) {
   return changes;
 }
 
-bool Detector::wants_memory(const Reader& reader) const {
+bool Detector::wants_sample(const Reader& reader) const {
   auto found = suspects_.find(reader);
   if (found == suspects_.end()) return false;
   const Suspect& suspect = found->second;
   if (suspect.state != Suspect::State::recognised || !suspect.read_seen) return false;
-  return !suspect.memory_at_start ||
-         suspect.latest.bytes >= suspect.bytes_at_start + memory_proof_bytes;
+  return !suspect.at_start || suspect.latest.bytes >= suspect.bytes_at_start + memory_proof_bytes;
 }
 
 std::vector<Reader> Detector::active_readers() const {

@@ -10,6 +10,7 @@
 #include "libtune/event.h"
 #include "libtune/facts.h"
 #include "libtune/load_change.h"
+#include "libtune/process_sample.h"
 #include "libtune/result.h"
 
 namespace tuneshift {
@@ -41,8 +42,8 @@ class Detector {
   Changes on_event(const Event& event);
   /// The answer to `suspected` and `look_again`.
   Changes on_facts(const Reader& reader, const Result<Facts>& facts, uint64_t now_ns);
-  /// Present anonymous memory of a process that wants_memory() named.
-  Changes on_memory(const Reader& reader, uint64_t anonymous_bytes, uint64_t now_ns);
+  /// The present figures of a process that wants_sample() asked for.
+  Changes on_sample(const Reader& reader, const ProcessSample& sample, uint64_t now_ns);
   /// A fresh count between two events; see active_readers().
   Changes on_bytes(const Reader& reader, uint64_t bytes, uint64_t now_ns);
   Changes on_process_gone(const ProcessId& process, uint64_t now_ns);
@@ -51,8 +52,8 @@ class Detector {
   /// Ends a load on a person's word.
   Changes cancel(uint32_t load, uint64_t now_ns);
 
-  /// Whether the next decision about this reader needs its anonymous memory.
-  [[nodiscard]] bool wants_memory(const Reader& reader) const;
+  /// Whether the next decision about this reader needs its process's figures.
+  [[nodiscard]] bool wants_sample(const Reader& reader) const;
   /// Readers of running loads.
   [[nodiscard]] std::vector<Reader> active_readers() const;
   /// When on_timer() is due; empty when nothing is going on.
@@ -79,7 +80,7 @@ class Detector {
     unsigned pauses = 0;
     uint64_t last_ns = 0;
     uint64_t asked_ns = 0;
-    std::optional<uint64_t> memory_at_start;
+    std::optional<ProcessSample> at_start;
     uint64_t bytes_at_start = 0;
     uint64_t cached_bytes = 0;
     std::optional<Facts> facts;

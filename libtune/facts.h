@@ -8,12 +8,6 @@
 
 namespace tuneshift {
 
-/// Model file formats known by their content, never by their name.
-enum class Format { unknown, safetensors, gguf, torch_zip };
-
-/// "safetensors", "gguf", "torch" or "unknown".
-const char* to_string(Format format);
-
 /// A descriptor that the reader holds on the file.
 struct OpenDescriptor {
   int fd = -1;
@@ -23,7 +17,7 @@ struct OpenDescriptor {
 /// What the inspector found out about a reader and its file. Strings are raw bytes from other
 /// people's processes: escape() them before they reach a log or the bus.
 struct Facts {
-  Format format = Format::unknown;
+  std::string format;  ///< the name of the format rule that knew it ("gguf"); empty: none did
   std::string detail;  ///< what was recognised, or why nothing could be: one line
   std::string path;    ///< as the reader's own mount namespace names it
   uint64_t file_size = 0;

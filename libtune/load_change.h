@@ -52,7 +52,7 @@ struct Load {
   uint32_t id = 0;
   State state = State::loading;
   std::string model;
-  Format format = Format::unknown;
+  std::string format;
   std::string evidence;
   uint64_t total_bytes = 0;
   uint64_t loaded_bytes = 0;  ///< never more than total_bytes

@@ -22,7 +22,7 @@ Recognised as_safetensors(std::string_view bytes, uint64_t file_size) {
   if (length < 2 || length > max_header || length > file_size - 8) return {};
   constexpr std::string_view begins_object = "\"} \t\r\n";
   if (begins_object.find(bytes[9]) == std::string_view::npos) return {};
-  return {Format::safetensors, "safetensors, header of " + std::to_string(length) + " bytes"};
+  return {"safetensors", "safetensors, header of " + std::to_string(length) + " bytes"};
 }
 
 // Magic, u32 version, then the counts of tensors and of keys: u32 in version 1, u64 since.
@@ -36,7 +36,7 @@ Recognised as_gguf(std::string_view bytes, uint64_t file_size) {
   constexpr uint64_t smallest_entry = 12;  // a name's length and a type at the least
   const uint64_t most = file_size / smallest_entry;
   if (tensors > most || keys > most) return {};
-  return {Format::gguf,
+  return {"gguf",
           "GGUF version " + std::to_string(version) + ", " + std::to_string(tensors) + " tensors"};
 }
 
@@ -51,18 +51,18 @@ Recognised as_torch_zip(std::string_view bytes) {
   constexpr std::string_view pickle = "data.pkl";
   if (name.size() < pickle.size() || name.substr(name.size() - pickle.size()) != pickle) return {};
   if (name.size() > pickle.size() && name[name.size() - pickle.size() - 1] != '/') return {};
-  return {Format::torch_zip, "torch archive"};
+  return {"torch", "torch archive"};
 }
 
 }  // namespace
 
 Recognised recognise(std::string_view beginning, uint64_t file_size) {
-  if (beginning.size() < 10 || file_size < beginning.size()) return {Format::unknown, "too short"};
+  if (beginning.size() < 10 || file_size < beginning.size()) return {"", "too short"};
   for (Recognised known : {as_gguf(beginning, file_size), as_torch_zip(beginning),
                            as_safetensors(beginning, file_size)}) {
-    if (known.format != Format::unknown) return known;
+    if (!known.format.empty()) return known;
   }
-  return {Format::unknown, "no known model format"};
+  return {"", "no known model format"};
 }
 
 }  // namespace tuneshift

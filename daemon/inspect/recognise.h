@@ -13,7 +13,7 @@ namespace tuneshift {
 inline constexpr size_t header_bytes = 4096;
 
 struct Recognised {
-  Format format = Format::unknown;
+  std::string format;  ///< empty: unknown
   std::string detail;  ///< one line: what it is, or why it is nothing known
 };
 

@@ -10,7 +10,7 @@ namespace {
 
 Facts some_facts() {
   Facts facts;
-  facts.format = Format::gguf;
+  facts.format = "gguf";
   facts.detail = "GGUF version 3";
   facts.path = "/m/a\nend\n\xff";
   facts.file_size = 4096;
@@ -39,7 +39,7 @@ TEST_CASE("facts come through the helper's reply unchanged") {
   const Result<Facts> result = parse_inspect_reply(format_inspect_reply(some_facts()));
   REQUIRE(result.ok());
   const Facts& facts = result.value();
-  CHECK(facts.format == Format::gguf);
+  CHECK(facts.format == "gguf");
   CHECK(facts.path == "/m/a\nend\n\xff");
   CHECK(facts.resident_bytes == 4096u);
   CHECK(facts.mapped);

@@ -32,7 +32,7 @@ Event event_at(const Reader& reader, Evidence evidence, uint64_t time_ns, uint64
 
 Facts model_facts(bool mapped) {
   Facts facts;
-  facts.format = Format::safetensors;
+  facts.format = "safetensors";
   facts.detail = "safetensors header";
   facts.path = "/m/model.safetensors";
   facts.model = "/m/model.safetensors";
@@ -164,17 +164,17 @@ TEST_CASE("a reader without a mapping becomes a load when its memory grows by ha
   Detector detector({2000});
   detector.on_event(event_at(reader, Evidence::read_miss, 1 * ms, mib));
   detector.on_facts(reader, model_facts(false), 2 * ms);
-  REQUIRE(detector.wants_memory(reader));
-  detector.on_memory(reader, 10 * mib, 2 * ms);
-  CHECK_FALSE(detector.wants_memory(reader));
+  REQUIRE(detector.wants_sample(reader));
+  detector.on_sample(reader, {10 * mib}, 2 * ms);
+  CHECK_FALSE(detector.wants_sample(reader));
   detector.on_event(event_at(reader, Evidence::read_miss, 50 * ms, 65 * mib));
-  REQUIRE(detector.wants_memory(reader));
+  REQUIRE(detector.wants_sample(reader));
 
   SECTION("it keeps what it reads") {
-    CHECK(kinds(detector.on_memory(reader, 43 * mib, 51 * ms)) == Kinds{Kind::started});
+    CHECK(kinds(detector.on_sample(reader, {43 * mib}, 51 * ms)) == Kinds{Kind::started});
   }
   SECTION("it reads and drops: sha256sum, cp") {
-    CHECK(detector.on_memory(reader, 41 * mib, 51 * ms).empty());
+    CHECK(detector.on_sample(reader, {41 * mib}, 51 * ms).empty());
     const auto changes = detector.on_process_gone(reader.process, 60 * ms);
     REQUIRE(kinds(changes) == Kinds{Kind::rejected});
     CHECK(changes[0].reason == "ended without keeping what it read");
