@@ -53,6 +53,7 @@ class TunedWatch {
   void look();
   void ask_bus();
   void on_owner(const std::string& owner);
+  void on_profile_changed(sdbus::Message& message);
   void report(const std::string& profiles);
   /// What tuned has in force, by its files and threads.
   std::string applied_profiles();
