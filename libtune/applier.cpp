@@ -18,18 +18,31 @@ bool is_read_ahead(const KnobInfo& kind) {
          kind.name.substr(kind.name.size() - kName.size()) == kName;
 }
 
+/// Whether others that are written for themselves have to come behind it.
+bool leads(const KnobInfo& kind) {
+  return std::any_of(kind.moves.begin(), kind.moves.end(), [&kind](std::string_view moved) {
+    const KnobInfo* other = find_kind(kind.family, moved);
+    return other == nullptr || other->lives_with.empty();
+  });
+}
+
 /// Knobs that freeze nothing come first; among them those that move others, and read-ahead last.
+/// What lives with another knob comes behind it.
 int rank(const KnobInfo& kind) {
-  const int within = !kind.moves.empty() ? 0 : is_read_ahead(kind) ? 2 : 1;
+  if (!kind.lives_with.empty()) return 6;
+  const int within = leads(kind) ? 0 : is_read_ahead(kind) ? 2 : 1;
   return (kind.freezes_queue ? 3 : 0) + within;
 }
 
 bool is_in(Pass pass, const KnobInfo& kind) {
-  return kind.freezes_queue == (pass == Pass::freezing);
+  const bool is_freezing = kind.freezes_queue || !kind.lives_with.empty();
+  return is_freezing == (pass == Pass::freezing);
 }
 
 /// Whether it must stay moved until the knob that moved it is put back.
 bool waits_for_mover(const KnobRecord& record, const std::map<std::string, KnobRecord>& records) {
+  const auto host = records.find(host_name(record.knob));
+  if (host != records.end() && host->second.in_force) return true;
   const auto mover = records.find(record.moved_by);
   if (mover == records.end() || !mover->second.in_force) return false;
   return record.knob.kind->excludes == record.moved_by || record.refused == record.original;
@@ -267,6 +280,7 @@ std::vector<PlanRow> Applier::plan(const Desired& desired) const {
   }
   for (const auto& [name, record] : records) {
     if (wants.count(name) > 0 || !record.in_force || writer_->is_gone(record)) continue;
+    if (waits_for_mover(record, records)) continue;  // not there before its mover is back
     const auto current = read_normal(kernel_, record.knob);
     const bool expected = current && KnobWriter::is_expected(record, current.value());
     rows.push_back({name, current ? current.value() : "", record.original, record.owner,

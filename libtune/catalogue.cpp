@@ -12,7 +12,7 @@ namespace {
 
 std::vector<KnobInfo> all_kinds() {
   std::vector<KnobInfo> kinds = sysctl_kinds();
-  for (auto& some : {device_kinds(), machine_kinds(), unit_kinds()}) {
+  for (auto& some : {device_kinds(), scheduler_kinds(), machine_kinds(), unit_kinds()}) {
     kinds.insert(kinds.end(), some.begin(), some.end());
   }
   return kinds;
@@ -81,6 +81,12 @@ bool is_of_device(Target target) {
 const std::vector<KnobInfo>& catalogue() {
   static const std::vector<KnobInfo> kinds = all_kinds();
   return kinds;
+}
+
+std::string host_name(const Knob& knob) {
+  if (knob.kind->lives_with.empty()) return {};
+  return knob.name.substr(0, knob.name.size() - knob.kind->name.size()) +
+         std::string(knob.kind->lives_with);
 }
 
 const KnobInfo* find_kind(Family family, std::string_view name) {

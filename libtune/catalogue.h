@@ -48,6 +48,7 @@ enum class ValueType {
 enum class Use {
   per_load,    ///< whenever a load or a server starts or ends
   on_request,  ///< for holds and SwitchProfile: it freezes a queue or moves other knobs
+  kept,        ///< never by a profile: put back where a write to another knob moved it
 };
 
 /// How a value is put back.
@@ -81,6 +82,11 @@ struct KnobInfo {
   /// Knobs of the same device (queue/…) or machine (sysctl) that a write to this one was seen to
   /// move; they are journalled before it and put back after it.
   std::vector<std::string_view> moves;
+  /// The knob of the same device to one of whose values this one belongs: the numbers of an I/O
+  /// scheduler are there while that scheduler is, and come back with the kernel's defaults.
+  std::string_view lives_with;
+  /// What the kernel gives it when that value is chosen; empty where it depends on nr_requests.
+  std::string_view fresh;
   /// The sysctl that a write to this one zeroes, and that zeroes this one ("vm.dirty_bytes" and
   /// "vm.dirty_ratio"): a 0 among their originals comes back by writing the other's, never itself.
   std::string_view excludes;
@@ -123,6 +129,9 @@ struct Knob {
   std::string path;  ///< for KernelFs; what is no file has one that the daemon answers for
   const KnobInfo* kind = nullptr;
 };
+
+/// The name of the knob that this one lives with, or empty.
+std::string host_name(const Knob& knob);
 
 /// What one knob of a kind belongs to, for its name; what the kind does not need is ignored.
 struct KnobPlace {

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "libtune/knob_text.h"
+
 namespace tuneshift {
 
 Result<std::string> device_identity(const KernelFs& kernel, const Knob& knob) {
@@ -13,7 +15,12 @@ Result<std::string> device_identity(const KernelFs& kernel, const Knob& knob) {
   const size_t length = knob.path.size() - std::min(knob.path.size(), knob.kind->name.size());
   const auto inode = kernel.inode(knob.path.substr(0, length));
   if (!inode) return inode.error();
-  return std::to_string(inode.value());
+  const std::string identity = std::to_string(inode.value());
+  if (knob.kind->lives_with.empty()) return identity;
+  const auto host = resolve_knob(kernel, host_name(knob));
+  const auto shown = host ? read_normal(kernel, host.value()) : Result<std::string>(host.error());
+  if (!shown) return shown.error();
+  return identity + " " + shown.value();
 }
 
 bool is_device_gone(const KernelFs& kernel, const Knob& knob, const std::string& device) {

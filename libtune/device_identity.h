@@ -12,7 +12,9 @@ namespace tuneshift {
 /// its sysfs directory, which is made with the device and whose number the kernel gives to nothing
 /// else until it boots (fs/kernfs/dir.c). The minors of mounts without a disk are used again by the
 /// next mount, names of disks by the next disk. Not diskseq: a medium that is changed keeps the
-/// queue and its settings. Empty for machine-wide knobs; not_found when the device is gone.
+/// queue and its settings. Of a knob that lives with another one (KnobInfo::lives_with), also what
+/// that one shows: "4711 mq-deadline". Empty for machine-wide knobs; not_found when the device is
+/// gone.
 Result<std::string> device_identity(const KernelFs& kernel, const Knob& knob);
 
 /// Whether the device of that identity is no more, or another has its name by now. False where that

@@ -65,7 +65,14 @@ std::string target_text(const KnobInfo& kind) {
 std::string effects_text(const KnobInfo& kind) {
   std::string text;
   if (kind.freezes_queue) add(text, "freezes the queue");
-  for (const std::string_view moved : kind.moves) add(text, "moves " + std::string(moved));
+  bool has_guests = false;
+  for (const std::string_view moved : kind.moves) {
+    const KnobInfo* other = find_kind(kind.family, moved);
+    const bool is_guest = other != nullptr && other->lives_with == kind.name;
+    if (!is_guest) add(text, "moves " + std::string(moved));
+    has_guests = has_guests || is_guest;
+  }
+  if (has_guests) add(text, "replaces what lives with it");
   if (!kind.excludes.empty()) add(text, "excludes " + std::string(kind.excludes));
   if (kind.waits_for_writeback) add(text, "lowered only when what is dirty fits");
   if (kind.rounding == Rounding::power_of_two) add(text, "rounded to a power of two");
@@ -76,6 +83,7 @@ std::string effects_text(const KnobInfo& kind) {
 std::string restore_text(const KnobInfo& kind) {
   switch (kind.restore) {
     case Restore::write_back:
+      if (!kind.lives_with.empty()) return "written back behind " + std::string(kind.lives_with);
       return "written back";
     case Restore::wbt_default:
       return "-1 first, for the kernel's default";

@@ -2,8 +2,11 @@
 // What a write moves besides its own knob.
 #include "libtune/knob_writer.h"
 
+#include <algorithm>
+
 #include "libtune/device_identity.h"
 #include "libtune/knob_text.h"
+#include "libtune/number.h"
 
 namespace tuneshift {
 
@@ -31,6 +34,10 @@ Result<KnobWriter::Guards> KnobWriter::find_guards(const KnobRecord& mover,
   for (const std::string_view moved : moves) {
     const auto knob = resolve_knob(kernel_, moved_name(mover.knob, moved));
     if (!knob) continue;
+    const bool is_guest = host_name(knob.value()) == mover.knob.name;
+    // What lives with a value of ours goes with it; what lived with theirs waits already.
+    const KnobRecord* host = find(host_name(knob.value()));
+    if (host != nullptr && host->in_force) continue;
     const auto identity = device_identity(kernel_, knob.value());
     const auto before = read_normal(kernel_, knob.value());
     if (!before && before.error().code == ErrorCode::not_found) continue;  // nothing to move
@@ -46,8 +53,8 @@ Result<KnobWriter::Guards> KnobWriter::find_guards(const KnobRecord& mover,
     const bool is_theirs = moved == twin && mover.in_force && current == "0" &&
                            before.value() != "0" && (record == nullptr || !record->in_force);
     if (is_theirs) yield(this->record(knob.value()), before.value(), receipt);
-    guards.push_back(
-        {knob.value(), identity ? identity.value() : std::string(), before.value(), moved == twin});
+    guards.push_back({knob.value(), identity ? identity.value() : std::string(), before.value(),
+                      moved == twin, is_guest});
   }
   return guards;
 }
@@ -130,6 +137,11 @@ void KnobWriter::settle_guards(const KnobRecord& mover, const Guards& guards, Re
 
 void KnobWriter::settle_guard(const KnobRecord& mover, const Guard& guard, Receipt& receipt) {
   KnobRecord* known = find(guard.knob.name);
+  if (guard.is_guest && mover.in_force && !shows_original(kernel_, mover)) {
+    KnobRecord& guest = moved_record(mover, guard);
+    guest.in_force = guest.guarded = true;
+    return;
+  }
   const auto now = read_normal(kernel_, guard.knob);
   if (is_device_gone(kernel_, guard.knob, guard.device)) {
     // Gone with its device. Its own turn finds out, if it has one.
@@ -201,6 +213,37 @@ void KnobWriter::settle_left_guards(const KnobRecord& mover, const std::string* 
       // Where nothing landed the kernel moved nothing: what it shows is its owner's.
       (void)journal_.append_restored(guard.knob.name);
     }
+  }
+}
+
+const KnobRecord* KnobWriter::changed_host(const KnobRecord& record) const {
+  const auto host = records_.find(host_name(record.knob));
+  return host != records_.end() && host->second.in_force ? &host->second : nullptr;
+}
+
+bool KnobWriter::is_guest_of_ours(const KnobRecord& record, const std::string& current) const {
+  const KnobInfo& kind = *record.knob.kind;
+  if (kind.lives_with.empty() || !record.guarded) return true;
+  if (!kind.fresh.empty()) return current == kind.fresh;
+  // block/mq-deadline.c, dd_depth_updated(): of the queue's requests three quarters, later all.
+  const auto requests = resolve_knob(kernel_, moved_name(record.knob, "queue/nr_requests"));
+  const auto shown = requests ? read_normal(kernel_, requests.value()) : requests.error();
+  const auto number = shown ? parse_integer(shown.value()) : std::nullopt;
+  return number && (current == std::to_string(*number) ||
+                    current == std::to_string(std::max<int64_t>(1, 3 * *number / 4)));
+}
+
+void KnobWriter::expect_guests(const KnobRecord& host) {
+  for (auto& [name, record] : records_) {
+    if (!record.in_force || host_name(record.knob) != host.knob.name) continue;
+    const auto now = read_normal(kernel_, record.knob);
+    if (now) confirm(record, now.value());
+  }
+}
+
+void KnobWriter::let_go_of_guests(const KnobRecord& host) {
+  for (auto& [name, record] : records_) {
+    if (record.in_force && host_name(record.knob) == host.knob.name) settle(record);
   }
 }
 

@@ -18,9 +18,10 @@ KnobInfo choice_kind(Family family, std::string_view name, std::string_view sour
 KnobInfo on_request(KnobInfo info);
 
 /// The parts of the catalogue, a file each.
-std::vector<KnobInfo> sysctl_kinds();   ///< /proc/sys
-std::vector<KnobInfo> device_kinds();   ///< disks, bdis, FUSE connections
-std::vector<KnobInfo> machine_kinds();  ///< huge pages, CPUs and what else there is once
-std::vector<KnobInfo> unit_kinds();     ///< cgroup v2, through systemd
+std::vector<KnobInfo> sysctl_kinds();     ///< /proc/sys
+std::vector<KnobInfo> device_kinds();     ///< disks, bdis, FUSE connections
+std::vector<KnobInfo> scheduler_kinds();  ///< the numbers of a disk's I/O scheduler
+std::vector<KnobInfo> machine_kinds();    ///< huge pages, CPUs and what else there is once
+std::vector<KnobInfo> unit_kinds();       ///< cgroup v2, through systemd
 
 }  // namespace tuneshift

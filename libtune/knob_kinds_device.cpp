@@ -35,6 +35,12 @@ KnobInfo choice(Target target, std::string_view name, std::string_view source) {
   return info;
 }
 
+KnobInfo scheduler() {
+  std::vector<std::string_view> moves = {"queue/nr_requests", "queue/wbt_lat_usec"};
+  for (const KnobInfo& kind : scheduler_kinds()) moves.push_back(kind.name);
+  return freezing(choice(Target::disk, "queue/scheduler", kBlock), std::move(moves));
+}
+
 std::vector<KnobInfo> queue_kinds() {
   KnobInfo read_ahead = queue("queue/read_ahead_kb", "KiB", 0, kLargestReadAheadKib);
   read_ahead.target = Target::read_ahead;
@@ -46,9 +52,9 @@ std::vector<KnobInfo> queue_kinds() {
   wbt.restore = Restore::wbt_default;
   return {
       read_ahead,
-      freezing(choice(Target::disk, "queue/scheduler", kBlock),
-               {"queue/nr_requests", "queue/wbt_lat_usec"}),
-      freezing(queue("queue/nr_requests", "", 4, 65535), {}),
+      scheduler(),
+      // mq-deadline makes its depth three quarters of it.
+      freezing(queue("queue/nr_requests", "", 4, 65535), {"queue/iosched/async_depth"}),
       max_sectors,
       queue("queue/rq_affinity", "", 0, 2),
       queue("queue/nomerges", "", 0, 2),

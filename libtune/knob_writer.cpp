@@ -104,6 +104,8 @@ void KnobWriter::set_state(KnobRecord& record, KnobState state) {
 }
 
 bool KnobWriter::is_gone(const KnobRecord& record) const {
+  const KnobRecord* host = changed_host(record);
+  if (host != nullptr) return is_gone(*host);
   return is_device_gone(kernel_, record.knob, record.device);
 }
 
@@ -114,7 +116,10 @@ void KnobWriter::renew(KnobRecord& record, Receipt& receipt) {
 }
 
 void KnobWriter::lose(KnobRecord& record, Receipt& receipt) {
-  const std::string why = "its device is gone";
+  const std::string why =
+      record.knob.kind->lives_with.empty()
+          ? "its device is gone"
+          : "its " + std::string(record.knob.kind->lives_with) + " is another, or gone";
   if (record.in_force || (record.is_wanted && record.state == KnobState::ours)) {
     record.error = why;
     receipt.push_back(
@@ -313,7 +318,9 @@ void KnobWriter::put_back(KnobRecord& record, Receipt& receipt) {
   const auto current = read_normal(kernel_, record.knob);
   if (is_removed(current, record.knob)) return lose(record, receipt);
   if (!current) return fail(record, KnobState::failed, current.error().message, receipt);
-  const bool foreign = current.value() != record.original && !is_expected(record, current.value());
+  const bool foreign =
+      current.value() != record.original &&
+      !(is_expected(record, current.value()) && is_guest_of_ours(record, current.value()));
   if (record.unanswered) settle_left_guards(record, foreign ? nullptr : &current.value(), receipt);
   if (current.value() == record.original && !is_request(record)) {
     if (record.unanswered && !record.ours.empty()) {
@@ -361,6 +368,7 @@ void KnobWriter::put_back(KnobRecord& record, Receipt& receipt) {
   settle(record);
   record.since_us = clocks_.realtime_us();
   receipt.push_back(done);
+  expect_guests(record);
   for (const auto& [name, other] : records_) {
     if (other.in_force && other.moved_by == record.knob.name) moved_.push_back(name);
   }
@@ -409,6 +417,7 @@ bool KnobWriter::twin_is_yielded(const KnobRecord& record) {
 void KnobWriter::check(KnobRecord& record, Receipt& receipt, const std::string& writer) {
   if (is_gone(record)) return lose(record, receipt);
   if (record.state == KnobState::yielded || !record.has_original) return;
+  if (changed_host(record) != nullptr) return;  // there is nothing of it to look at
   const auto current = read_normal(kernel_, record.knob);
   if (is_removed(current, record.knob)) return lose(record, receipt);
   if (!current) return fail(record, KnobState::failed, current.error().message, receipt);
@@ -429,6 +438,7 @@ void KnobWriter::refuse(KnobRecord& record, const Want& want, const std::string&
 void KnobWriter::yield(KnobRecord& record, const std::string& theirs, Receipt& receipt,
                        const std::string& writer) {
   settle_left_guards(record, nullptr, receipt);
+  let_go_of_guests(record);
   if (record.in_force) note(journal_.append_yielded(record.knob.name));
   const std::string shown = record.ours.empty() ? record.original : record.ours.back();
   record.error = "somebody else changed it from " + shown + " to " + theirs;

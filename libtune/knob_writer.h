@@ -101,6 +101,7 @@ class KnobWriter {
     std::string device;  ///< device_identity() of then
     std::string before;
     bool excluded = false;  ///< 0 for as long as the other is in force: not to be put back yet
+    bool is_guest = false;  ///< lives with the mover: gone for as long as the other is in force
   };
   using Guards = std::vector<Guard>;
   /// Knobs of others that a write without an answer may move.
@@ -162,6 +163,15 @@ class KnobWriter {
   [[nodiscard]] Result<Knob> twin_of(const KnobRecord& record) const;
   Status write_zero(const KnobRecord& record, const Knob& twin);
   bool twin_is_yielded(const KnobRecord& record);
+  /// The record of the knob that this one lives with, while a value of ours stands there: until it
+  /// is back, this one's file is gone, or another's. Else nullptr.
+  [[nodiscard]] const KnobRecord* changed_host(const KnobRecord& record) const;
+  /// Whether a guest's value may be our doing: the kernel's own where its host came back unseen.
+  [[nodiscard]] bool is_guest_of_ours(const KnobRecord& record, const std::string& current) const;
+  /// We have put the host back: what its guests show is the kernel's, and theirs go back next.
+  void expect_guests(const KnobRecord& host);
+  /// Somebody else's value stands there: what lived with the former one is theirs as well.
+  void let_go_of_guests(const KnobRecord& host);
   KnobRecord* find(const std::string& name);
   void set_state(KnobRecord& record, KnobState state);
 

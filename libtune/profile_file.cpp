@@ -217,6 +217,10 @@ class ProfileParser {
       report_unknown_knob(family, key);
       return;
     }
+    if (kind->use == Use::kept) {
+      mistakes_.add(key.at, quoted(key.text) + " is kept as it is: no profile sets it");
+      return;
+    }
     auto parsed = parse_value(*kind, key, value, mistakes_);
     if (!parsed) return;
     ProfileEntry entry;

@@ -83,7 +83,8 @@ const KnobInfo* find_sysfs(const std::string& path, std::string& devices) {
     const size_t slash = rest.find('/');
     if (slash == std::string_view::npos) continue;
     devices = rest.substr(0, slash);
-    return find_kind(family, rest.substr(slash + 1));
+    const KnobInfo* kind = find_kind(family, rest.substr(slash + 1));
+    return kind != nullptr && kind->use != Use::kept ? kind : nullptr;
   }
   return nullptr;
 }

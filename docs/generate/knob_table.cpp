@@ -59,6 +59,18 @@ std::string value_table(const std::string& directory, const std::string& name) {
   return text + "\n";
 }
 
+std::string use_text(Use use) {
+  switch (use) {
+    case Use::per_load:
+      return "yes";
+    case Use::on_request:
+      return "no";
+    case Use::kept:
+      break;
+  }
+  return "kept";
+}
+
 std::string kind_table(Family family) {
   std::string text = "### `" + std::string(to_string(family)) + "`\n\n";
   text +=
@@ -67,8 +79,8 @@ std::string kind_table(Family family) {
   for (const KnobInfo& kind : catalogue()) {
     if (kind.family != family) continue;
     text += row({"`" + std::string(kind.name) + "`", target_text(kind), type_text(kind),
-                 range_text(kind), kind.use == Use::per_load ? "yes" : "no", effects_text(kind),
-                 restore_text(kind), std::string(kind.source)});
+                 range_text(kind), use_text(kind.use), effects_text(kind), restore_text(kind),
+                 std::string(kind.source)});
   }
   return text + "\n";
 }
@@ -87,7 +99,9 @@ std::string generate(const std::string& directory) {
   for (const char* name : {"throughput", "latency"}) text += value_table(directory, name);
   text +=
       "## All knobs\n\n*Per load* says whether a knob may change when a load or a server starts "
-      "or ends;\nthe others follow holds and switches.\n\n";
+      "or ends;\nthe others follow holds and switches. What is *kept* no profile sets: it comes "
+      "back "
+      "where a write to\nanother knob moved it.\n\n";
   for (const Family family : families()) text += kind_table(family);
   return text + "## Told, never written\n\n" + advice_table() + "\n";
 }

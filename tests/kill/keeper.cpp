@@ -119,6 +119,12 @@ void prepare_queue(KernelFs& kernel, const std::string& loop, bool by_hand) {
   const std::string queue = "sys/block/" + loop + "/queue/";
   (void)kernel.write(queue + "scheduler", "mq-deadline");
   (void)kernel.write(queue + "nr_requests", "64");
+  // Not what the kernel gives them with the scheduler, or with the number of requests.
+  for (const auto& [number, value] :
+       {std::pair("read_expire", "80"), std::pair("front_merges", "0"),
+        std::pair("async_depth", "33")}) {
+    (void)kernel.write(queue + "iosched/" + number, value);
+  }
   (void)kernel.write(queue + "read_ahead_kb", "256");
   if (by_hand) (void)kernel.write(queue + "wbt_lat_usec", "3000");
 }

@@ -29,6 +29,13 @@ bool changes(const std::string& path, const KnobPlan& plan, const KnobSet& set) 
   return mover != nullptr && std::count(mover->moves.begin(), mover->moves.end(), plan.knob.path);
 }
 
+/// Whether it is put back because a write to a knob of the run moves it.
+bool is_moved(const std::string& path, const KnobSet& set) {
+  return std::any_of(set.plans.begin(), set.plans.end(), [&path](const KnobPlan& plan) {
+    return std::count(plan.moves.begin(), plan.moves.end(), path) > 0;
+  });
+}
+
 bool touches(const Access& access, const KnobPlan& plan, const KnobSet& set) {
   if (access.kind == Kind::compare) return access.path == plan.knob.path;
   return access.kind == Kind::write && changes(access.path, plan, set);
@@ -129,7 +136,9 @@ std::vector<std::string> misdeeds(const Trace& trace, const KnobSet& set) {
       }
     }
     const KnobPlan* plan = set.find(access.path);
-    if (plan == nullptr) found.push_back(access.path + " is no knob of the run");
+    if (plan == nullptr && !is_moved(access.path, set)) {
+      found.push_back(access.path + " is no knob of the run");
+    }
     if (access.part == kSecondA) found.push_back(access.path + " was written though in force");
     if (plan == nullptr || access.part != kSwitch || plan->b.empty()) continue;
     if (access.text != plan->b) {
