@@ -38,10 +38,10 @@ Result<KnobWriter::Guards> KnobWriter::find_guards(const KnobRecord& mover,
     // What lives with a value of ours goes with it; what lived with theirs waits already.
     const KnobRecord* host = find(host_name(knob.value()));
     if (host != nullptr && host->in_force) continue;
-    const auto identity = device_identity(kernel_, knob.value());
     const auto before = read_normal(kernel_, knob.value());
     if (!before && before.error().code == ErrorCode::not_found) continue;  // nothing to move
     if (!before) return before.error();
+    const auto identity = device_identity(kernel_, knob.value());
     KnobRecord* record = find(knob.value().name);
     if (record != nullptr && is_gone(*record)) lose(*record, receipt);
     if (record != nullptr && record->state != KnobState::yielded && record->has_original &&
