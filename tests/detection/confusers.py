@@ -31,7 +31,13 @@ def _noise(path, size):
     with open(path, "wb") as file:
         for _ in range(size >> 20):
             file.write(os.urandom(1 << 20))
-        os.fsync(file.fileno())
+
+
+def _array(world, folder, _stack):
+    path = os.path.join(folder, "samples.npy")
+    world.run_program(world.names()["python"], os.path.join(world.programs, "framework.py"),
+                      "npy_save", path)
+    return {"array": path}
 
 
 def _parquet(_world, folder, _stack):
@@ -54,9 +60,9 @@ def _image(suffix, *command):
     """An archive of a tree with many files."""
     def setup(world, folder, _stack):
         tree = os.path.join(folder, "tree")
-        for number in range(40):
+        for number in range(8):
             os.makedirs(os.path.join(tree, f"layer{number}"))
-            for part in range(16):
+            for part in range(12):
                 _noise(os.path.join(tree, f"layer{number}", str(part)), 1 << 20)
         path = os.path.join(folder, "image" + suffix)
         names = {**world.names(), "image": path}
@@ -104,7 +110,8 @@ def _postgresql(world, folder, stack):
     stack.callback(as_postgres, f"{programs}/pg_ctl", "-D", data, "-m", "immediate", "-w", "stop")
     psql("create unlogged table t as select i, repeat(md5(i::text), 30) as x "
          "from generate_series(1, 150000) i")
-    psql("vacuum t; checkpoint")
+    psql("vacuum t")
+    psql("checkpoint")
     path = subprocess.run(["psql", "-h", folder, "-U", "postgres", "-At", "-c",
                            "select pg_relation_filepath('t')"], capture_output=True, text=True,
                           check=True, stdin=subprocess.DEVNULL).stdout.strip()
@@ -117,6 +124,7 @@ _GIT = "git init -q --bare {out}/r.git; git --git-dir={out}/r.git --work-tree={m
 
 CONFUSERS = (
     program("cp", "cp", "{model}", "{out}/copy"),
+    script("cp under another name", "cp /bin/cp {out}/keeper; {out}/keeper {model} {out}/copy"),
     script("cat", "cat {model} >/dev/null"),
     program("sha256sum", "sha256sum", "{model}"),
     program("md5sum", "md5sum", "{model}"),
@@ -158,6 +166,10 @@ CONFUSERS = (
             setup=_same),
     program("file", "file", "{model}"),
     passes("python, hashlib", "digest", "model"),
+    program("numpy.load, an array", "{python}", "{programs}/framework.py", "npy_load", "{array}",
+            files=("array",), setup=_array),
+    program("numpy.load, a mapped array", "{python}", "{programs}/framework.py", "npy_map",
+            "{array}", files=("array",), setup=_array),
     passes("python, header alone", "header", "shard1", "shard2", "shard3"),
     passes("python, mapped header alone", "mapped_header", "shard1", "shard2", "shard3"),
     program("parquet reader with a GPU node",

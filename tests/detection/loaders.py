@@ -29,6 +29,30 @@ def framework(name, verb, file):
                setup=setup)
 
 
+def made_up(name, file, magic, *beside):
+    """A format without a writer at hand: its first bytes, or its name beside another's."""
+    def setup(_world, folder, _stack):
+        path = os.path.join(folder, file)
+        with open(path, "wb") as weights:
+            weights.write(magic)
+            for _ in range(_MADE_UP_MIB):
+                weights.write(os.urandom(1 << 20))
+        for other in beside:
+            with open(os.path.join(folder, other), "wb") as graph:
+                graph.write(bytes(64))
+        return {"weights": path}
+
+    return Row(name, LOAD, ("{reader}", "mmap-sequential", "{weights}", "--serve"), ("weights",),
+               setup=setup)
+
+
+def _as_llama_server(world, folder, _stack):
+    """The reader under a name that a process rule knows."""
+    path = os.path.join(folder, "llama-server")
+    os.symlink(world.names()["reader"], path)
+    return {"server": path}
+
+
 def phased(name, how, part, between, **more):
     """Says when a part is in, and goes on when `between` is done."""
     def drive(run):
@@ -62,6 +86,7 @@ def _cold_again(run):
     make_cold(run.files["copy"])
 
 
+_MADE_UP_MIB = 128
 _SHARDS = ("shard1", "shard2", "shard3")
 _READER_AT = ("{reader}", "mmap-sequential", "/mnt/model.safetensors", "--serve")
 
@@ -90,10 +115,10 @@ LOADERS = (
     reader("io_uring, inline", "uring"),
     reader("io_uring, forced async", "uring-async"),
     reader("io_uring, SQPOLL", "uring-sqpoll"),
-    reader("4 ranks map one file", "mmap-tensor", processes=4),
-    reader("4 ranks read one file", "read", "--step", "1M", processes=4),
-    reader("3 shards in turn, mmap", "mmap-tensor", files=_SHARDS),
-    reader("3 shards in turn, read", "read", "--step", "1M", files=_SHARDS),
+    reader("ranks (4) map one file", "mmap-tensor", processes=4),
+    reader("ranks (4) read one file", "read", "--step", "1M", processes=4),
+    reader("shards (3) in turn, mmap", "mmap-tensor", files=_SHARDS),
+    reader("shards (3) in turn, read", "read", "--step", "1M", files=_SHARDS),
     phased("header first, body later", "mmap", str(64 << 10), _nothing),
     phased("replaced by rename, mmap", "mmap", "0.5", _replace),
     phased("replaced by rename, read", "read", "0.5", _replace),
@@ -102,6 +127,12 @@ LOADERS = (
     framework("torch.load, legacy", "torch_load", ("torch_legacy_save", ".bin")),
     framework("numpy.load, npz", "npz_load", ("npz_save", ".npz")),
     framework("h5py", "hdf5_load", ("hdf5_save", ".h5")),
+    made_up("TensorFlow variables", "variables.data-00000-of-00001", b"", "variables.index"),
+    made_up("ONNX external data", "model.onnx_data", b"", "model.onnx"),
+    made_up("TensorRT engine", "model.engine", b"ftrt"),
+    made_up("GGML before GGUF", "ggml-model.bin", b"lmgg"),
+    Row("llama-server, read", LOAD, ("{server}", "read", "{model}", "--serve"),
+        setup=_as_llama_server),
     Row("as another user", LOAD, ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
                                   "{reader}", "mmap-sequential", "{model}", "--serve")),
     Row("in another mount namespace", LOAD, places.in_namespace(*_READER_AT)),
@@ -117,5 +148,7 @@ LOADERS = (
     reader("FUSE, read", "read", place=places.fuse()),
     reader("FUSE, no keep_cache", "mmap-sequential", place=places.fuse("--no-keep-cache")),
     reader("all cached, mmap", "mmap-sequential", label=SERVES, warm=True),
+    Row("all cached, llama-server maps", SERVES, ("{server}", "mmap-random", "{model}", "--serve"),
+        warm=True, setup=_as_llama_server),
     reader("tmpfs", "mmap-sequential", label=UNSEEN, place=places.tmpfs, warm=True),
 )

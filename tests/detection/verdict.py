@@ -82,8 +82,8 @@ def wrong(row, verdict):
         return f"{verdict.loads} loads, expected {wanted}"
     if row.label == SERVES and verdict.decided != "serving":
         return f"{verdict.decided}, expected serving"
-    if row.label == NOT and verdict.decided == "serving":
-        return "serving, expected no load"
+    if row.label == NOT and verdict.decided not in ("rejected", "not seen"):
+        return f"{verdict.decided}, expected a rejection"
     if row.label == NOT and verdict.knobs:
         return "wrote " + ", ".join(verdict.knobs[:3])
     return ""
