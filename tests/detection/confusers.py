@@ -175,8 +175,6 @@ CONFUSERS = (
     program("parquet reader with a GPU node",
             *places.with_gpu_node("{python}", "{programs}/passes.py", "epochs", "{records}"),
             files=("records",), setup=_parquet),
-    program("hashing a model with a GPU node",
-            *places.with_gpu_node("{python}", "{programs}/passes.py", "digest", "{model}")),
     program("tar, unpack an image", "tar", "xf", "{image}", "-C", "{out}", files=("image",),
             setup=_image(".tar", "tar", "cf", "{image}", ".")),
     program("unzip an image", "unzip", "-q", "{image}", "-d", "{out}", files=("image",),

@@ -29,7 +29,7 @@ def framework(name, verb, file):
                setup=setup)
 
 
-def made_up(name, file, magic, *beside):
+def made_up(name, file, magic, *beside, holds_gpu=False):
     """A format without a writer at hand: its first bytes, or its name beside another's."""
     def setup(_world, folder, _stack):
         path = os.path.join(folder, file)
@@ -42,7 +42,8 @@ def made_up(name, file, magic, *beside):
                 graph.write(bytes(64))
         return {"weights": path}
 
-    return Row(name, LOAD, ("{reader}", "mmap-sequential", "{weights}", "--serve"), ("weights",),
+    command = ("{reader}", "read", "{weights}", "--serve")
+    return Row(name, LOAD, places.with_gpu_node(*command) if holds_gpu else command, ("weights",),
                setup=setup)
 
 
@@ -74,7 +75,7 @@ def _copy(world, folder, _stack):
 
 def _replace(run):
     path = run.files["copy"]
-    shutil.copyfile(path, path + ".new")
+    os.link(run.names["other"], path + ".new")
     os.rename(path + ".new", path)
 
 
@@ -138,6 +139,9 @@ LOADERS = (
     Row("in another mount namespace", LOAD, places.in_namespace(*_READER_AT)),
     Row("holding a GPU node", LOAD,
         places.with_gpu_node("{reader}", "read", "{model}", "--serve")),
+    Row("to a GPU through a small buffer", LOAD,
+        places.with_gpu_node("{reader}", "read", "{model}", "--discard", "--serve")),
+    made_up("unknown format, holding a GPU", "weights.dat", b"", holds_gpu=True),
     reader("ext4 on a loop device", "mmap-sequential", place=places.loop("ext4")),
     reader("xfs on a loop device", "mmap-sequential", place=places.loop("xfs")),
     reader("btrfs on a loop device", "mmap-sequential", place=places.loop("btrfs")),

@@ -30,10 +30,9 @@ def _owners(pids, loads):
                      + [f"load {number}" for number in loads])
 
 
-def _end(rows, numbers):
-    ends = [row["kind"] for row in rows if row["kind"] in ("finished", "abandoned")
+def _ends(history, numbers):
+    return [row["kind"] for row in history if row["kind"] in ("finished", "abandoned")
             and row["load"] in numbers]
-    return "abandoned" if "abandoned" in ends else "".join(ends[:1])
 
 
 def judge(history, inodes, pids):
@@ -69,9 +68,9 @@ def judge(history, inodes, pids):
         verdict.decided = "load"
         verdict.reason = first["evidence"]
         verdict.load_ms = (first["mono"] - suspected[0]["mono"]) / 1000 + verdict.suspected_ms
-        verdict.end = _end(rows, numbers)
-        verdict.pending = len([row for row in rows if row["kind"] in ("finished", "abandoned")
-                               and row["load"] in numbers]) < len(started)
+        ends = _ends(history, numbers)
+        verdict.end = "abandoned" if "abandoned" in ends else "".join(ends[:1])
+        verdict.pending = len(ends) < len(started)
     return verdict
 
 

@@ -37,6 +37,8 @@ class Uring {
 
   bool start(unsigned slot, int fd, char* target, uint64_t size, uint64_t offset) {
     io_uring_sqe* entry = io_uring_get_sqe(&ring_);
+    // The polling thread has not taken the last ones yet.
+    while (entry == nullptr && io_uring_sqring_wait(&ring_) >= 0) entry = io_uring_get_sqe(&ring_);
     if (entry == nullptr) return false;
     io_uring_prep_read(entry, fd, target, static_cast<unsigned>(size), offset);
     if (submit_ == UringSubmit::worker) entry->flags |= IOSQE_ASYNC;
