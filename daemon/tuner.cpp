@@ -45,7 +45,11 @@ Tuner::Tuner(Loop& loop, const KernelFs& kernel, Writer& writer, Recorder& recor
 void Tuner::on_event(const Event& event) {
   if (policy_.mode() == Mode::paused || policy_.mode() == Mode::manual) return;
   events_[event.reader] = event;
-  carry_out(detector_.on_event(event));
+  const auto changes = detector_.on_event(event);
+  // Before the helper is started: what the reader does meanwhile would be in its first sample.
+  const bool is_new = !changes.empty() && changes.front().kind == LoadChangeKind::suspected;
+  if (is_new) take_sample(event.reader);
+  carry_out(changes);
   if (!detector_.watches(event.reader)) events_.erase(event.reader);
   take_sample(event.reader);
   set_timers();
@@ -53,6 +57,8 @@ void Tuner::on_event(const Event& event) {
 
 void Tuner::take_sample(const Reader& reader) {
   if (!detector_.wants_sample(reader)) return;
+  // The event is older than the sample.
+  carry_out(detector_.on_bytes(reader, senses_.bytes_seen(reader), monotonic_ns()));
   auto sample = read_process_sample(kernel_, reader.process.pid);
   if (sample.ok()) carry_out(detector_.on_sample(reader, sample.value(), monotonic_ns()));
 }

@@ -86,9 +86,12 @@ void Detector::weigh(const Reader& reader, Suspect& suspect, const ProcessSample
   const Facts& facts = *suspect.facts;
   const uint64_t before = suspect.at_start->file_bytes;
   const uint64_t touched = sample.file_bytes > before ? sample.file_bytes - before : 0;
+  // A small file is touched within milliseconds, before the first sample: then its size must do.
+  const bool holds =
+      touched >= facts.file_size / 2 || sample.file_bytes >= facts.file_size - facts.file_size / 10;
   if (!suspect.loader_rule.empty()) {
     serve(reader, suspect, "rule '" + suspect.loader_rule + "'", changes);
-  } else if (touched >= facts.file_size / 2) {
+  } else if (holds) {
     serve(reader, suspect, "keeps all of it mapped", changes);
   } else {
     rest_again(suspect, now_ns);

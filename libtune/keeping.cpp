@@ -20,7 +20,7 @@ Keeping judge_keeping(const ProcessSample& before, const ProcessSample& now, uin
   if (read_bytes < memory_proof_bytes) return Keeping::undecided;
   // Read-ahead is counted before the program has it, so its own figures lag behind by a window.
   const uint64_t written = growth(before.written_bytes, now.written_bytes);
-  if (written >= read_bytes / 4 * 3) return Keeping::writes;
+  if (written >= read_bytes / 2) return Keeping::writes;
   const uint64_t kept = growth(before.anonymous_bytes, now.anonymous_bytes);
   if (kept >= read_bytes / 2) return Keeping::keeps;
   const uint64_t good_part =

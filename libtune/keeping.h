@@ -11,7 +11,7 @@ namespace tuneshift {
 enum class Keeping {
   undecided,
   keeps,      ///< its own memory grew by at least half of what it read
-  writes,     ///< it wrote about as much: a copy, a compressed one, an upload
+  writes,     ///< it wrote at least half as much: a copy, a compressed one, an upload
   passes_on,  ///< it read a good part, and next to nothing of it stayed: a checksum, a scan
 };
 

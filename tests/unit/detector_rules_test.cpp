@@ -220,6 +220,15 @@ TEST_CASE("a cached mapping without a rule serves when it stays and was touched"
     REQUIRE(kinds(changes) == Kinds{Kind::serving});
     CHECK(changes[0].reason == "keeps all of it mapped");
   }
+  SECTION("its pages were in the first sample already") {
+    Detector late({2000});
+    late.on_event(event_at(Evidence::mapping, 1 * ms, 0));
+    late.on_sample(reader, holding(0, 512 * mib), 5 * ms);
+    late.on_facts(reader, model_facts(true, size), 6 * ms);
+    late.on_timer(2006 * ms);
+    late.on_facts(reader, model_facts(true, size), 2007 * ms);
+    CHECK(kinds(late.on_sample(reader, holding(0, 462 * mib), 2007 * ms)) == Kinds{Kind::serving});
+  }
   SECTION("next to nothing was: looked at after twice the time, a bounded number of times") {
     uint64_t now_ns = 2003 * ms;
     for (unsigned look = 1; look <= Detector::most_warm_looks; ++look) {

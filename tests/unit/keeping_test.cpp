@@ -32,10 +32,10 @@ TEST_CASE("who keeps half of what it reads is known from 64 MiB on") {
   CHECK(judge(sample(50 * mib, 50 * mib, 0), 64 * mib) == Keeping::undecided);
 }
 
-TEST_CASE("who writes three quarters of what it reads is a writer, whatever it keeps") {
-  CHECK(judge(sample(100 * mib, 100 * mib, 148 * mib), 64 * mib) == Keeping::writes);
-  CHECK(judge(sample(900 * mib, 100 * mib, 148 * mib), 64 * mib) == Keeping::writes);
-  CHECK(judge(sample(900 * mib, 100 * mib, 147 * mib), 64 * mib) == Keeping::keeps);
+TEST_CASE("who writes half of what it reads is a writer, whatever it keeps") {
+  CHECK(judge(sample(100 * mib, 100 * mib, 132 * mib), 64 * mib) == Keeping::writes);
+  CHECK(judge(sample(900 * mib, 100 * mib, 132 * mib), 64 * mib) == Keeping::writes);
+  CHECK(judge(sample(900 * mib, 100 * mib, 131 * mib), 64 * mib) == Keeping::keeps);
 }
 
 TEST_CASE("who keeps nothing of a good part passes it on") {
