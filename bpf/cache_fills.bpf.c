@@ -1,11 +1,37 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // Bytes that were not in the page cache, where no block device tells (FUSE, NFS, btrfs). Runs for
 // every folio added to any page cache: attached only while such a file system is mounted, and out
-// again as early as can be.
+// again as early as can be. Those file systems add page by page, so what follows the page before is
+// only put into a batch.
 #include "count_reader.h"
 #include "folio.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+// One CPU's batch into its reader's counters. Without an event: the current task may be another.
+static __always_inline void put_away(struct tuneshift_fill_batch* batch) {
+  if (!batch->bytes) return;
+  struct tuneshift_reader_counts* counts = bpf_map_lookup_elem(&readers, &batch->key);
+  if (counts) add_bytes(counts, batch->offset, batch->bytes);
+  batch->bytes = 0;
+}
+
+// Whether the batch has this folio now.
+static __always_inline bool add_to_batch(struct tuneshift_fill_batch* batch, struct inode* inode,
+                                         __u64 offset, __u64 bytes) {
+  if (batch->inode != (__u64)inode || batch->task != (__u64)bpf_get_current_task_btf() ||
+      batch->key.inode != inode->i_ino || offset != batch->offset + batch->bytes)
+    return false;
+  if (offset >= batch->size) return false;
+  __u64 left = batch->size - offset;
+  batch->bytes += bytes < left ? bytes : left;
+  if (batch->bytes < TUNESHIFT_BATCH_BYTES) return true;
+  struct file_facts file = {.key = batch->key, .size = batch->size};
+  count_miss(&file, batch->offset, batch->bytes, TUNESHIFT_CACHE_FILL);
+  batch->offset += batch->bytes;
+  batch->bytes = 0;
+  return true;
+}
 
 SEC("tp_btf/mm_filemap_add_to_page_cache")
 int BPF_PROG(on_cache_fill, struct folio* folio) {
@@ -13,16 +39,26 @@ int BPF_PROG(on_cache_fill, struct folio* folio) {
   struct super_block* super = inode->i_sb;
   if (super->s_bdev) return 0;
   const struct tuneshift_settings* set = get_settings();
-  if (!set) return 0;
+  __u32 zero = 0;
+  struct tuneshift_fill_batch* batch = bpf_map_lookup_elem(&fill_batches, &zero);
+  if (!set || !batch) return 0;
+  __u64 offset = (__u64)folio->index << set->page_shift;
+  __u64 bytes = folio_pages(folio) << set->page_shift;
+  if (add_to_batch(batch, inode, offset, bytes)) return 0;
 
   struct file_facts file = {};
   if (!describe_file(inode, set, &file) || super->s_magic == HUGETLBFS_MAGIC) return 0;
-  __u64 offset = (__u64)folio->index << set->page_shift;
   if (offset >= file.size) return 0;  // a write that appends
   if (!describe_process(set, &file)) return 0;
 
-  __u64 bytes = folio_pages(folio) << set->page_shift;
+  put_away(batch);
   __u64 left = file.size - offset;
-  count_miss(&file, offset, bytes < left ? bytes : left, TUNESHIFT_CACHE_FILL);
+  if (bytes > left) bytes = left;
+  count_miss(&file, offset, bytes, TUNESHIFT_CACHE_FILL);
+  batch->key = file.key;
+  batch->task = (__u64)bpf_get_current_task_btf();
+  batch->inode = (__u64)inode;
+  batch->size = file.size;
+  batch->offset = offset + bytes;
   return 0;
 }

@@ -93,6 +93,20 @@ static __always_inline void emit_event(const struct file_facts* file,
   bpf_ringbuf_submit(event, 0);
 }
 
+// Returns the reader's bytes, with these.
+static __always_inline __u64 add_bytes(struct tuneshift_reader_counts* counts, __u64 offset,
+                                       __u64 bytes) {
+  if (counts->next_offset == offset) __sync_fetch_and_add(&counts->sequential, bytes);
+  counts->next_offset = offset + bytes;
+  return __sync_fetch_and_add(&counts->bytes, bytes) + bytes;
+}
+
+static __always_inline __u64 next_step(__u64 total, __u64 file_size) {
+  __u64 left = file_size > total ? file_size - total : 0;
+  __u64 step = (total < left ? total : left) / TUNESHIFT_STEP_PART;
+  return step > TUNESHIFT_STEP_BYTES ? step : TUNESHIFT_STEP_BYTES;
+}
+
 // Adds a miss; emits an event on the first one and then once a step. Threads of one reader run this
 // at once: bytes are exact, and whoever moves next_event emits.
 static __always_inline void count_miss(const struct file_facts* file, __u64 offset, __u64 bytes,
@@ -100,12 +114,10 @@ static __always_inline void count_miss(const struct file_facts* file, __u64 offs
   __u64 now_ns = bpf_ktime_get_ns();
   struct tuneshift_reader_counts* counts = find_reader(&file->key, now_ns);
   if (!counts) return;
-  __u64 total = __sync_fetch_and_add(&counts->bytes, bytes) + bytes;
-  if (counts->next_offset == offset) __sync_fetch_and_add(&counts->sequential, bytes);
-  counts->next_offset = offset + bytes;
+  __u64 total = add_bytes(counts, offset, bytes);
   __u64 due = counts->next_event;
   if (total < due) return;
-  if (__sync_val_compare_and_swap(&counts->next_event, due, total + TUNESHIFT_STEP_BYTES) != due)
-    return;
+  __u64 next = total + next_step(total, file->size);
+  if (__sync_val_compare_and_swap(&counts->next_event, due, next) != due) return;
   emit_event(file, counts, now_ns, evidence);
 }

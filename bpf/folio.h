@@ -31,19 +31,21 @@ static __always_inline struct inode* folio_inode(struct folio* folio) {
   return BPF_CORE_READ((struct address_space*)mapping, host);
 }
 
+// Of a folio that the tracepoint gave: the verifier knows its type, so that it is read directly.
 static __always_inline unsigned long folio_flags(struct folio* folio) {
   struct folio___wrapped_flags* wrapped = (void*)folio;
-  if (bpf_core_field_exists(wrapped->flags.f)) return BPF_CORE_READ(wrapped, flags.f);
+  if (bpf_core_field_exists(wrapped->flags.f)) return wrapped->flags.f;
   struct folio___plain_flags* plain = (void*)folio;
-  return BPF_CORE_READ(plain, flags);
+  return plain->flags;
 }
 
+// The same.
 static __always_inline unsigned long folio_pages(struct folio* folio) {
   unsigned int head_bit = bpf_core_enum_value(enum pageflags, PG_head);
   if (!(folio_flags(folio) & (1UL << head_bit))) return 1;
   struct folio___6_18* newer = (void*)folio;
-  if (bpf_core_field_exists(newer->_nr_pages)) return BPF_CORE_READ(newer, _nr_pages);
+  if (bpf_core_field_exists(newer->_nr_pages)) return newer->_nr_pages;
   struct folio___6_1* older = (void*)folio;
-  if (bpf_core_field_exists(older->_folio_nr_pages)) return BPF_CORE_READ(older, _folio_nr_pages);
+  if (bpf_core_field_exists(older->_folio_nr_pages)) return older->_folio_nr_pages;
   return 1;
 }

@@ -5,7 +5,11 @@
 #pragma once
 
 #define TUNESHIFT_COMM_LENGTH 16
-#define TUNESHIFT_STEP_BYTES (8ULL << 20)  // an event on the first miss, then once a step
+// An event on the first miss, then once a step: the least of this, more in the middle of a file of
+// GiB, where nothing is decided. Each costs some 10 us: it wakes user space.
+#define TUNESHIFT_STEP_BYTES (8ULL << 20)
+#define TUNESHIFT_STEP_PART 8  // of what is in or of what is left, whichever is less
+#define TUNESHIFT_BATCH_BYTES (1ULL << 20)
 
 enum tuneshift_evidence {
   TUNESHIFT_MAPPING = 0,
@@ -43,6 +47,17 @@ struct tuneshift_reader_counts {
   __u64 next_offset;  // where the last miss ended
   __u64 next_event;   // bytes at which the next event is due
   __u64 mapping_ns;   // when the last mapping was told of, 0 when never
+};
+
+// Page-cache fills of one task that follow each other in one file, not yet in its counters (value
+// of the map "fill_batches", one on each CPU).
+struct tuneshift_fill_batch {
+  struct tuneshift_reader_key key;
+  __u64 task;   // address of its task_struct: a thread's
+  __u64 inode;  // address of the struct inode
+  __u64 size;   // of the file
+  __u64 offset;
+  __u64 bytes;
 };
 
 // Settings, written by user space before attaching (map "settings", one element).

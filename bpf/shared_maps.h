@@ -38,6 +38,13 @@ struct {
   __type(value, struct tuneshift_settings);
 } settings SEC(".maps");
 
+struct {
+  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, struct tuneshift_fill_batch);
+} fill_batches SEC(".maps");
+
 // Records that found the ring buffer full.
 struct {
   __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

@@ -82,7 +82,8 @@ class Daemon {
         patient_kernel_(patient_kernel),
         bus_kernel_(kernel, bus_limits),
         writer_(loop_, applier),
-        tuner_(loop_, bus_kernel_, writer_, recorder, settings.config, settings.profiles),
+        tuner_(loop_, bus_kernel_, writer_, recorder, settings.config, settings.profiles,
+               settings.rules.processes),
         holds_(loop_, bus_kernel_, tuner_, recorder),
         probes_(
             {settings.config.size_floor_bytes, options.state_directory},
@@ -110,6 +111,7 @@ class Daemon {
                  }),
         kernel_(kernel),
         deadline_(loop_.timer([this] { loop_.quit(); })) {
+    inspector_.set_rules(settings.rules.formats);
     tuner_.set_senses(
         {[this](const Reader& reader, uint64_t size) { inspector_.inspect(reader, size); },
          [this](const Reader& reader) { probes_.silence(reader); },
@@ -180,7 +182,9 @@ class Daemon {
       for (const Diagnostic& one : mistakes) text += (text.empty() ? "" : "\n") + to_string(one);
       return Error{ErrorCode::invalid_argument, text, {}, 0};
     }
-    tuner_.reload(settings.config, std::move(settings.profiles));
+    inspector_.set_rules(settings.rules.formats);
+    tuner_.reload(settings.config, std::move(settings.profiles),
+                  std::move(settings.rules.processes));
     return {};
   }
 
@@ -238,6 +242,11 @@ Settings read_settings(const Options& options, Diagnostics& mistakes) {
   Settings settings;
   settings.config = read_config(options.config, mistakes);
   settings.profiles = read_profiles(options.profiles, mistakes);
+  settings.rules = read_rules(options.rules, mistakes);
+  if (settings.rules.formats.empty() && mistakes.empty()) {
+    mistakes.push_back({options.rules.empty() ? "" : options.rules.front(), 0, 0,
+                        "no format in any rules folder: nothing could be recognised"});
+  }
   for (const std::string& name :
        {settings.config.loading_profile, settings.config.serving_profile}) {
     if (settings.profiles.contains(name)) continue;

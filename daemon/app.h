@@ -6,6 +6,7 @@
 #include "libtune/config.h"
 #include "libtune/kernel_fs.h"
 #include "libtune/profile.h"
+#include "libtune/rules.h"
 
 namespace tuneshift {
 
@@ -13,9 +14,10 @@ namespace tuneshift {
 struct Settings {
   Config config;
   Profiles profiles;
+  Rules rules;
 };
 
-/// Reads configuration and profiles; every mistake of both is in `mistakes`.
+/// Reads configuration, profiles and rules; every mistake of all is in `mistakes`.
 Settings read_settings(const Options& options, Diagnostics& mistakes);
 
 /// Clocks for the applier.

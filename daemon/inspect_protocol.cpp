@@ -12,7 +12,7 @@ namespace tuneshift {
 
 namespace {
 
-constexpr std::string_view first_line = "tuneshift-facts 1";
+constexpr std::string_view first_line = "tuneshift-facts 2";
 constexpr std::string_view last_line = "end";
 constexpr size_t max_text_bytes = 512;
 constexpr size_t max_format_bytes = 64;
@@ -177,6 +177,7 @@ std::string format_inspect_reply(const Result<Facts>& result) {
     const Facts& facts = result.value();
     line("status", "ok");
     line("format", to_hex(facts.format, max_format_bytes));
+    line("role", to_string(facts.role));
     line("detail", to_hex(facts.detail, max_text_bytes));
     line("path", to_hex(facts.path, max_path_bytes));
     number("size", facts.file_size);
@@ -210,6 +211,8 @@ Result<Facts> parse_inspect_reply(std::string_view packet) {
   uint64_t gpu = 0;
   uint64_t uid = 0;
   uint64_t shards = 0;
+  const auto role = fields.take("role");
+  if (!role || !parse_format_role(*role, facts.role)) return malformed("role");
   if (!fields.text("format", max_format_bytes, facts.format) ||
       !fields.text("detail", max_text_bytes, facts.detail) ||
       !fields.text("path", max_path_bytes, facts.path) ||

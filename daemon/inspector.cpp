@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "daemon/inspect_protocol.h"
+#include "daemon/inspect_request.h"
 #include "daemon/unique_fd.h"
 
 namespace tuneshift {
@@ -58,7 +59,8 @@ void reap(const UniqueFd& pidfd, siginfo_t& info) {
 }
 
 // Starts the helper with one end of a socket as its standard input and the request in it.
-Result<Spawned> spawn(const std::string& helper, const Reader& reader, uint64_t file_size) {
+Result<Spawned> spawn(const std::string& helper, const Reader& reader, uint64_t file_size,
+                      const std::string& rules) {
   int ends[2];
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
     return errno_error(errno, "socketpair");
@@ -73,8 +75,9 @@ Result<Spawned> spawn(const std::string& helper, const Reader& reader, uint64_t 
   request.file_size = file_size;
   request.device_major = reader.file.device_major;
   request.device_minor = reader.file.device_minor;
-  if (send(spawned.socket.get(), &request, sizeof request, MSG_NOSIGNAL | MSG_DONTWAIT) !=
-      sizeof request) {
+  const std::string packet = format_inquiry(request, rules);
+  if (send(spawned.socket.get(), packet.data(), packet.size(), MSG_NOSIGNAL | MSG_DONTWAIT) !=
+      static_cast<ssize_t>(packet.size())) {
     return errno_error(errno, "send to the inspector");
   }
 
@@ -154,6 +157,7 @@ struct Inspector::State {
 
   sd_event* loop = nullptr;
   std::string helper;
+  std::string rules;  // encoded
   Limits limits;
   Handler handler;
   std::list<Slot> slots;
@@ -207,7 +211,7 @@ void Inspector::State::start_waiting() {
 }
 
 void Inspector::State::start(const Request& request) {
-  auto spawned = spawn(helper, request.reader, request.file_size);
+  auto spawned = spawn(helper, request.reader, request.file_size, rules);
   if (!spawned) return defer(request.reader, spawned.error());
   Slot& slot = slots.emplace_back();
   slot.state = this;
@@ -329,6 +333,10 @@ Inspector::~Inspector() {
 
 void Inspector::inspect(const Reader& reader, uint64_t file_size) {
   state_->inspect(reader, file_size);
+}
+
+void Inspector::set_rules(const FormatRules& rules) {
+  state_->rules = encode_format_rules(rules);
 }
 
 }  // namespace tuneshift

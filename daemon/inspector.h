@@ -10,6 +10,7 @@
 
 #include "libtune/event.h"
 #include "libtune/facts.h"
+#include "libtune/format_rule.h"
 #include "libtune/result.h"
 
 namespace tuneshift {
@@ -36,6 +37,9 @@ class Inspector {
   /// The handler is called later, from the loop, exactly once for each call: with facts, or with
   /// timeout, not_found (process or file gone), permission, limit_exceeded or io.
   void inspect(const Reader& reader, uint64_t file_size);
+
+  /// The formats that later inspections look for; none until it is called.
+  void set_rules(const FormatRules& rules);
 
  private:
   struct State;

@@ -18,6 +18,9 @@ int parse_options(int argc, char** argv, Options& options) {
   app.add_option("--profiles", options.profiles,
                  "Folder of profiles; several, the later ones override the earlier")
       ->capture_default_str();
+  app.add_option("--rules", options.rules,
+                 "Folder of rules for formats and processes; several, the later ones come first")
+      ->capture_default_str();
   app.add_option("--run-directory", options.run_directory, "Where the journal is")
       ->capture_default_str();
   app.add_option("--state-directory", options.state_directory,
@@ -35,7 +38,7 @@ int parse_options(int argc, char** argv, Options& options) {
       ->capture_default_str();
   auto* restore = app.add_flag("--restore", options.restore,
                                "Put back what an earlier daemon left changed, then end");
-  app.add_flag("--check", options.check, "Check the configuration and profiles, then end")
+  app.add_flag("--check", options.check, "Check the configuration, profiles and rules, then end")
       ->excludes(restore);
   try {
     app.parse(argc, argv);

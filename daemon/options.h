@@ -12,6 +12,7 @@ namespace tuneshift {
 struct Options {
   std::string config = "/etc/tuneshift/tuneshift.yaml";
   std::vector<std::string> profiles = {"/usr/lib/tuneshift/profiles", "/etc/tuneshift/profiles"};
+  std::vector<std::string> rules = {"/usr/lib/tuneshift/rules", "/etc/tuneshift/rules"};
   std::string run_directory = "/run/tuneshift";
   std::string state_directory = "/var/lib/tuneshift";
   TunedPaths tuned;

@@ -78,10 +78,23 @@ Status ReaderMaps::write(const tuneshift_settings& settings) {
   return {};
 }
 
+template <class Value>
+std::vector<Value> ReaderMaps::on_each_cpu(std::string_view map) const {
+  const int cpus = libbpf_num_possible_cpus();
+  if (cpus <= 0) return {};
+  std::vector<Value> values(static_cast<size_t>(cpus));
+  const uint32_t zero = 0;
+  if (bpf_map_lookup_elem(fd(map), &zero, values.data()) != 0) return {};
+  return values;
+}
+
 std::optional<tuneshift_reader_counts> ReaderMaps::counts(const Reader& reader) const {
   const tuneshift_reader_key key = key_of(reader);
   tuneshift_reader_counts counts{};
   if (bpf_map_lookup_elem(fd("readers"), &key, &counts) != 0) return std::nullopt;
+  for (const tuneshift_fill_batch& batch : on_each_cpu<tuneshift_fill_batch>("fill_batches")) {
+    if (std::memcmp(&batch.key, &key, sizeof key) == 0) counts.bytes += batch.bytes;
+  }
   return counts;
 }
 
@@ -97,11 +110,7 @@ void ReaderMaps::silence(const Reader& reader) {
 }
 
 uint64_t ReaderMaps::dropped() const {
-  const int cpus = libbpf_num_possible_cpus();
-  if (cpus <= 0) return 0;
-  std::vector<uint64_t> counts(static_cast<size_t>(cpus));
-  const uint32_t zero = 0;
-  if (bpf_map_lookup_elem(fd("dropped"), &zero, counts.data()) != 0) return 0;
+  const auto counts = on_each_cpu<uint64_t>("dropped");
   return std::accumulate(counts.begin(), counts.end(), uint64_t{0});
 }
 

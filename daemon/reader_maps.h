@@ -5,6 +5,8 @@
 
 #include <cstdint>
 #include <optional>
+#include <string_view>
+#include <vector>
 
 #include "bpf/reader_event.h"
 #include "daemon/bpf_object.h"
@@ -33,6 +35,9 @@ class ReaderMaps {
  private:
   explicit ReaderMaps(BpfMaps maps) : maps_(std::move(maps)) {}
   [[nodiscard]] int fd(std::string_view name) const;
+  /// The one element of a per-CPU array (of whole 8 bytes), on each CPU.
+  template <class Value>
+  [[nodiscard]] std::vector<Value> on_each_cpu(std::string_view map) const;
 
   BpfMaps maps_;
 };

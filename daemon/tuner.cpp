@@ -18,10 +18,6 @@ std::string mib(uint64_t bytes) {
   return std::to_string(bytes >> 20) + " MiB";
 }
 
-DetectorSettings detector_settings(const Config& config) {
-  return {config.settle_ms};
-}
-
 PolicySettings policy_settings(const Config& config) {
   return {config.dwell_ms, config.writes_per_hour};
 }
@@ -29,13 +25,13 @@ PolicySettings policy_settings(const Config& config) {
 }  // namespace
 
 Tuner::Tuner(Loop& loop, const KernelFs& kernel, Writer& writer, Recorder& recorder,
-             const Config& config, Profiles profiles)
+             const Config& config, Profiles profiles, ProcessRules rules)
     : loop_(loop),
       kernel_(kernel),
       writer_(writer),
       recorder_(recorder),
       config_(config),
-      detector_(detector_settings(config)),
+      detector_({config.settle_ms, std::move(rules)}),
       policy_(policy_settings(config), std::move(profiles)),
       processes_(loop, kernel, [this](const ProcessId& process) { on_process_gone(process); }),
       detector_timer_(loop.timer([this] { on_timer(); })),
@@ -49,17 +45,27 @@ Tuner::Tuner(Loop& loop, const KernelFs& kernel, Writer& writer, Recorder& recor
 void Tuner::on_event(const Event& event) {
   if (policy_.mode() == Mode::paused || policy_.mode() == Mode::manual) return;
   events_[event.reader] = event;
-  carry_out(detector_.on_event(event));
+  const auto changes = detector_.on_event(event);
+  // Before the helper is started: what the reader does meanwhile would be in its first sample.
+  const bool is_new = !changes.empty() && changes.front().kind == LoadChangeKind::suspected;
+  if (is_new) take_sample(event.reader);
+  carry_out(changes);
   if (!detector_.watches(event.reader)) events_.erase(event.reader);
-  if (detector_.wants_sample(event.reader)) {
-    auto sample = read_process_sample(kernel_, event.reader.process.pid);
-    if (sample.ok()) carry_out(detector_.on_sample(event.reader, sample.value(), monotonic_ns()));
-  }
+  take_sample(event.reader);
   set_timers();
+}
+
+void Tuner::take_sample(const Reader& reader) {
+  if (!detector_.wants_sample(reader)) return;
+  // The event is older than the sample.
+  carry_out(detector_.on_bytes(reader, senses_.bytes_seen(reader), monotonic_ns()));
+  auto sample = read_process_sample(kernel_, reader.process.pid);
+  if (sample.ok()) carry_out(detector_.on_sample(reader, sample.value(), monotonic_ns()));
 }
 
 void Tuner::on_facts(const Reader& reader, const Result<Facts>& facts) {
   carry_out(detector_.on_facts(reader, facts, monotonic_ns()));
+  take_sample(reader);
   set_timers();
 }
 
@@ -92,6 +98,9 @@ void Tuner::carry_out(const Detector::Changes& changes) {
       case LoadChangeKind::abandoned:
         on_ended(change);
         break;
+      case LoadChangeKind::serving:
+        on_serving(change);
+        break;
     }
   }
   if (leases_changed) reconcile();
@@ -123,12 +132,14 @@ void Tuner::on_recognised(const LoadChange& change) {
   const Facts& facts = *detector_.facts(change.reader);
   Helped& helped = helped_[change.reader];
   const std::string path = escape(facts.path);
-  recorder_.add("inspected", path + " is a model file: " + escape(change.reason),
-                {{"pid", pid_of(change.reader)},
-                 {"path", path},
-                 {"format", escape(facts.format)},
-                 {"detail", escape(change.reason)},
-                 {"after_us", (monotonic_ns() - helped.suspected_ns) / 1000}});
+  recorder_.add(
+      "inspected",
+      path + (facts.format == unknown_format ? ": " : " is a model file: ") + escape(change.reason),
+      {{"pid", pid_of(change.reader)},
+       {"path", path},
+       {"format", escape(facts.format)},
+       {"detail", escape(change.reason)},
+       {"after_us", (monotonic_ns() - helped.suspected_ns) / 1000}});
   Lease lease;
   lease.kind = LeaseKind::suspect;
   lease.profile = config_.loading_profile;
@@ -226,24 +237,13 @@ void Tuner::on_ended(const LoadChange& change) {
     helped->second.put_back_due = helped->second.rewindowed;
     helped->second.turn.reset();
     events_.erase(one.reader);
-    if (load.state == Load::State::finished) senses_.silence(one.reader);
   }
   if (load.state == Load::State::finished) {
     for (const ProcessId& process : load.processes) {
-      auto& lease_of = servers_[process];
-      for (const Store& store : stores) policy_.extend(lease_of, store);
       recorder_.add("serving",
                     "process " + std::to_string(process.pid) + " serves " + escape(load.model),
                     {{"pid", static_cast<uint32_t>(process.pid)}, {"load", change.load}});
-      if (lease_of != 0) continue;
-      Lease server;
-      server.kind = LeaseKind::server;
-      server.profile = config_.serving_profile;
-      server.owner = "server " + std::to_string(process.pid);
-      server.reason = "serves a model";
-      server.stores = stores;
-      noticed_ns_[server.owner] = monotonic_ns();
-      lease_of = policy_.add(std::move(server));
+      serve(process, stores);
     }
   }
   if (observer_.load_changed) observer_.load_changed(change.load);
@@ -251,6 +251,42 @@ void Tuner::on_ended(const LoadChange& change) {
     if (observer_.load_removed) observer_.load_removed(gone);
   }
   tell_state();
+}
+
+void Tuner::on_serving(const LoadChange& change) {
+  const Facts& facts = *detector_.facts(change.reader);
+  const std::string model = escape(facts.model);
+  recorder_.add("serving",
+                "process " + std::to_string(change.reader.process.pid) + " serves " + model +
+                    ", already cached: " + change.reason,
+                {{"pid", pid_of(change.reader)},
+                 {"load", uint32_t{0}},
+                 {"path", model},
+                 {"evidence", change.reason}});
+  serve(change.reader.process, {store_of(change.reader)});
+  // The server's lease is all that it needs.
+  Helped& helped = helped_[change.reader];
+  policy_.remove(helped.lease);
+  helped.lease = 0;
+  helped.rewindow_due = false;
+  helped.put_back_due = helped.rewindowed;
+  helped.turn.reset();
+  events_.erase(change.reader);
+  tell_state();
+}
+
+void Tuner::serve(const ProcessId& process, const std::vector<Store>& stores) {
+  auto& lease = servers_[process];
+  for (const Store& store : stores) policy_.extend(lease, store);
+  if (lease != 0) return;
+  Lease server;
+  server.kind = LeaseKind::server;
+  server.profile = config_.serving_profile;
+  server.owner = "server " + std::to_string(process.pid);
+  server.reason = "serves a model";
+  server.stores = stores;
+  noticed_ns_[server.owner] = monotonic_ns();
+  lease = policy_.add(std::move(server));
 }
 
 void Tuner::drop(const LoadChange& change) {

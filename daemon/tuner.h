@@ -47,7 +47,7 @@ struct TunerObserver {
 class Tuner {
  public:
   Tuner(Loop& loop, const KernelFs& kernel, Writer& writer, Recorder& recorder,
-        const Config& config, Profiles profiles);
+        const Config& config, Profiles profiles, ProcessRules rules);
 
   void set_senses(Senses senses) { senses_ = std::move(senses); }
   void set_observer(TunerObserver observer) { observer_ = std::move(observer); }
@@ -68,7 +68,7 @@ class Tuner {
   /// Paused for so long, then the mode that was in force before.
   void pause(uint64_t seconds, const std::string& who);
   /// A mode set since the start stays, unless the configuration's own has changed.
-  void reload(const Config& config, Profiles profiles);
+  void reload(const Config& config, Profiles profiles, ProcessRules rules);
   /// not_found when no such load runs.
   Status cancel_load(uint32_t id);
 
@@ -112,6 +112,11 @@ class Tuner {
   void on_recognised(const LoadChange& change);
   void on_begun(const LoadChange& change);
   void on_ended(const LoadChange& change);
+  void on_serving(const LoadChange& change);
+  /// Gives a process the server's lease, or extends the one it has.
+  void serve(const ProcessId& process, const std::vector<Store>& stores);
+  /// Takes the sample that the detector waits for, if it does.
+  void take_sample(const Reader& reader);
   void drop(const LoadChange& change);
   void on_process_gone(const ProcessId& process);
   void on_timer();

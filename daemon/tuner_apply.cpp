@@ -281,12 +281,12 @@ void Tuner::change_mode(Mode mode, const std::string& who) {
   tell_state();
 }
 
-void Tuner::reload(const Config& config, Profiles profiles) {
+void Tuner::reload(const Config& config, Profiles profiles, ProcessRules rules) {
   const bool mode_changed = config.mode != config_.mode;
   config_ = config;
-  detector_.set_settings({config.settle_ms});
+  detector_.set_settings({config.settle_ms, std::move(rules)});
   policy_.replace({config.dwell_ms, config.writes_per_hour}, std::move(profiles));
-  recorder_.add("reload", "configuration and profiles read again");
+  recorder_.add("reload", "configuration, profiles and rules read again");
   if (mode_changed) set_mode(config.mode, "reload");
   if (!switched_profile_.empty() && !policy_.profiles().contains(switched_profile_)) {
     static_cast<void>(switch_profile("", "reload"));

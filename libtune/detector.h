@@ -5,11 +5,14 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <string>
 #include <vector>
 
 #include "libtune/event.h"
 #include "libtune/facts.h"
+#include "libtune/keeping.h"
 #include "libtune/load_change.h"
+#include "libtune/process_rule.h"
 #include "libtune/process_sample.h"
 #include "libtune/result.h"
 
@@ -17,27 +20,32 @@ namespace tuneshift {
 
 struct DetectorSettings {
   uint64_t settle_ms = 2000;  ///< without progress for so long, a load or a suspicion ends
+  ProcessRules rules = {};
 };
 
-/// Decides from what the probes saw and the inspector found which readers are model loads. Pure:
-/// time comes in as `now_ns` (CLOCK_MONOTONIC), nothing is read. The caller carries out what each
-/// change asks for and feeds back the answers. Holds at most max_suspects readers.
+/// The format of a file that no rule knows, while its reader may load a model all the same.
+inline constexpr const char* unknown_format = "unknown";
+
+/// Decides from what the probes saw and the inspector found which readers are model loads, and
+/// which processes serve a model without one. Pure: time comes in as `now_ns` (CLOCK_MONOTONIC),
+/// nothing is read. The caller carries out what each change asks for and feeds back the answers.
+/// Holds at most max_suspects readers.
 class Detector {
  public:
   using Changes = std::vector<LoadChange>;
 
   static constexpr size_t max_suspects = 4096;
-  /// A suspect's memory is compared with its reads from here on.
-  static constexpr uint64_t memory_proof_bytes = 64ULL << 20;
 
   /// A reader that stopped and went on so often gets no more help: it only makes knobs flap.
   static constexpr unsigned most_pauses = 8;
   /// An inspection that failed for lack of time or room is tried so often.
   static constexpr unsigned most_looks = 4;
+  /// A mapping of a cached file is looked at so often, each time after twice the time: 2 to 62 s.
+  static constexpr unsigned most_warm_looks = 5;
 
-  explicit Detector(DetectorSettings settings) : settings_(settings) {}
+  explicit Detector(DetectorSettings settings) : settings_(std::move(settings)) {}
 
-  void set_settings(DetectorSettings settings) { settings_ = settings; }
+  void set_settings(DetectorSettings settings) { settings_ = std::move(settings); }
 
   Changes on_event(const Event& event);
   /// The answer to `suspected` and `look_again`.
@@ -52,7 +60,8 @@ class Detector {
   /// Ends a load on a person's word.
   Changes cancel(uint32_t load, uint64_t now_ns);
 
-  /// Whether the next decision about this reader needs its process's figures.
+  /// Whether the next decision about this reader needs its process's figures: ask after on_event()
+  /// and on_facts().
   [[nodiscard]] bool wants_sample(const Reader& reader) const;
   /// Readers of running loads.
   [[nodiscard]] std::vector<Reader> active_readers() const;
@@ -71,38 +80,73 @@ class Detector {
 
  private:
   struct Suspect {
-    enum class State { asked, unanswered, recognised, dormant, loading, done };
+    enum class State {
+      asked,       ///< facts are on their way
+      unanswered,  ///< there were none; a later event asks again
+      recognised,
+      dormant,  ///< stopped before it was decided: no help, watched on
+      weighed,  ///< has a cached file mapped for a while: its sample decides whether it serves
+      loading,
+      serving,  ///< loaded it, or has all of it mapped
+      done,
+    };
     State state = State::asked;
     Event latest;
+    uint64_t first_ns = 0;
+    uint64_t bytes_before = 0;  ///< of an earlier load by this reader
+    uint64_t sequential_before = 0;
     bool mapping_seen = false;
     bool read_seen = false;
+    bool rests = false;  ///< asked or weighed from dormant: it has no help
     unsigned looks = 1;
+    unsigned warm_looks = 0;
     unsigned pauses = 0;
     uint64_t last_ns = 0;
     uint64_t asked_ns = 0;
+    std::optional<uint64_t> next_look_ns;
     std::optional<ProcessSample> at_start;
     uint64_t bytes_at_start = 0;
     uint64_t cached_bytes = 0;
     std::optional<Facts> facts;
+    std::string loader_rule;  ///< the rule that makes it a load at once; empty: none
     uint32_t load = 0;
   };
   using Suspects = std::map<Reader, Suspect>;
 
+  static constexpr uint64_t ms = 1'000'000;
+  /// Events come in steps (TUNESHIFT_STEP_BYTES): up to one of a file is never announced.
+  static constexpr uint64_t step_bytes = 8ULL << 20;
+
+  Suspect* suspect_of(const Event& event, Changes& changes);
+  bool make_room();
+  void see_server(const Event& event, Suspect& server, Changes& changes);
+  void on_resting_facts(const Reader& reader, Suspect& suspect, const Result<Facts>& facts,
+                        uint64_t now_ns, Changes& changes);
+  /// The reason why facts end a suspicion; empty when they do not. Makes the others complete.
+  std::string judge_facts(Suspect& suspect, Facts& facts) const;
   void decide(const Reader& reader, Suspect& suspect, uint64_t now_ns, Changes& changes);
+  void decide_recognised(const Reader& reader, Suspect& suspect, uint64_t now_ns, Changes& changes);
+  void weigh(const Reader& reader, Suspect& suspect, const ProcessSample& sample, uint64_t now_ns,
+             Changes& changes);
   void begin(const Reader& reader, Suspect& suspect, const std::string& evidence, uint64_t now_ns,
              Changes& changes);
+  void serve(const Reader& reader, Suspect& suspect, const std::string& evidence, Changes& changes);
   void reject(const Reader& reader, Suspect& suspect, const std::string& reason, Changes& changes);
+  void rest(const Reader& reader, Suspect& suspect, Changes& changes);
+  void look_at_resting(const Reader& reader, Suspect& suspect, Changes& changes);
+  void rest_again(Suspect& suspect, uint64_t now_ns) const;
   void end(Load& load, Load::State state, const std::string& reason, uint64_t now_ns,
            Changes& changes);
   void forget_ended_loads();
   void count(Load& load, const Reader& reader, const Suspect& suspect);
   Load* running_load_of(const Reader& reader, const Facts& facts);
+  [[nodiscard]] bool serves_already(const Reader& reader, const Facts& facts) const;
   [[nodiscard]] uint64_t deadline_of(const Load& load) const;
 
   DetectorSettings settings_;
   Suspects suspects_;
   std::map<uint32_t, Load> loads_;
-  std::set<ProcessId> serving_;  ///< processes of loads that ended
+  std::set<ProcessId> serving_;  ///< processes of loads that ended, and those that need none
   uint32_t last_load_ = 0;
 };
 

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "libtune/format_rule.h"
+
 namespace tuneshift {
 
 /// A descriptor that the reader holds on the file.
@@ -18,8 +20,9 @@ struct OpenDescriptor {
 /// people's processes: escape() them before they reach a log or the bus.
 struct Facts {
   std::string format;  ///< the name of the format rule that knew it ("gguf"); empty: none did
-  std::string detail;  ///< what was recognised, or why nothing could be: one line
-  std::string path;    ///< as the reader's own mount namespace names it
+  FormatRole role = FormatRole::model;  ///< of that format
+  std::string detail;                   ///< what was recognised, or why nothing could be: one line
+  std::string path;                     ///< as the reader's own mount namespace names it
   uint64_t file_size = 0;
   std::optional<uint64_t> resident_bytes;  ///< already in the page cache; absent: may not be asked
   bool mapped = false;                     ///< the process has the file mapped now

@@ -24,9 +24,11 @@ const char* to_string(LoadChangeKind kind) {
     case LoadChangeKind::finished:
       return "finished";
     case LoadChangeKind::abandoned:
+      return "abandoned";
+    case LoadChangeKind::serving:
       break;
   }
-  return "abandoned";
+  return "serving";
 }
 
 const char* to_string(Load::State state) {

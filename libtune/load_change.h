@@ -12,7 +12,8 @@
 namespace tuneshift {
 
 /// What the detector concluded. The order of a reader's life: suspected, then recognised or
-/// rejected; started or joined; progress; then finished or abandoned for its load.
+/// rejected; started or joined; progress; then finished or abandoned for its load. Or serving,
+/// where there was nothing to load; and suspected again when it loads what it had loaded.
 enum class LoadChangeKind {
   suspected,   ///< a large file is being read or mapped: find out who and what it is
   look_again,  ///< the facts were taken too early: ask for them once more
@@ -24,6 +25,7 @@ enum class LoadChangeKind {
   progress,    ///< more bytes of a running load
   finished,    ///< all bytes are in, or their flow ended with most of them in
   abandoned,   ///< the readers have gone, or stopped early
+  serving,     ///< has all of a model mapped that was cached before: serves without a load
 };
 
 /// "suspected", "recognised", …

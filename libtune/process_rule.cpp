@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "libtune/process_rule.h"
 
-#include <fnmatch.h>
-
 #include <algorithm>
+
+#include "libtune/glob.h"
 
 namespace tuneshift {
 
@@ -13,19 +13,15 @@ std::string_view last_part(std::string_view path) {
   return path.substr(path.rfind('/') + 1);
 }
 
-bool matches(const std::string& pattern, std::string_view text) {
-  return fnmatch(pattern.c_str(), std::string(text).c_str(), 0) == 0;
-}
-
 bool names(const ProcessRule& rule, std::string_view command,
            const std::vector<std::string_view>& arguments) {
   const auto is_command = [&](const std::string& pattern) {
-    return matches(pattern, command) ||
-           (!arguments.empty() && matches(pattern, last_part(arguments.front())));
+    return matches_glob(pattern, command) ||
+           (!arguments.empty() && matches_glob(pattern, last_part(arguments.front())));
   };
   const auto is_argument = [&](const std::string& pattern) {
     return std::any_of(arguments.begin(), arguments.end(), [&](std::string_view argument) {
-      return matches(pattern, argument) || matches(pattern, last_part(argument));
+      return matches_glob(pattern, argument) || matches_glob(pattern, last_part(argument));
     });
   };
   return (rule.commands.empty() ||
@@ -44,6 +40,19 @@ std::vector<std::string_view> split(std::string_view command_line) {
 }
 
 }  // namespace
+
+const char* to_string(ProcessRole role) {
+  return role == ProcessRole::loader ? "loader" : "never";
+}
+
+bool parse_process_role(std::string_view text, ProcessRole& role) {
+  for (const ProcessRole known : {ProcessRole::loader, ProcessRole::never}) {
+    if (text != to_string(known)) continue;
+    role = known;
+    return true;
+  }
+  return false;
+}
 
 const ProcessRule* find_process_rule(const ProcessRules& rules, std::string_view command,
                                      std::string_view command_line) {

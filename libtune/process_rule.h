@@ -14,8 +14,11 @@ enum class ProcessRole {
   never,   ///< it reads model files, but loads none: a copier, an archiver, a checksum
 };
 
-/// Names programs by what proc shows of them. Texts are compared byte by byte, `*` and `?` as in
-/// fnmatch(3).
+/// "loader" or "never".
+const char* to_string(ProcessRole role);
+bool parse_process_role(std::string_view text, ProcessRole& role);
+
+/// Names programs by what proc shows of them. Texts are patterns of matches_glob().
 struct ProcessRule {
   std::string name;  ///< for people: "vllm"
   ProcessRole role = ProcessRole::loader;

@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include "libtune/layers.h"
 #include "libtune/profile_file.h"
 #include "libtune/suggest.h"
 #include "libtune/trusted_file.h"
@@ -17,40 +18,6 @@ constexpr size_t kMostFiles = 256;
 constexpr size_t kLargestFileBytes = size_t{256} << 10;
 constexpr std::string_view kSuffix = ".yaml";
 
-void add_error(const Error& error, Diagnostics& mistakes) {
-  mistakes.push_back({error.path, 0, 0, error.message});
-}
-
-/// The files of one folder's name in all directories: of two with one name the later counts.
-class Layers {
- public:
-  explicit Layers(Diagnostics& mistakes) : mistakes_(mistakes) {}
-
-  void add(const std::string& path) {
-    Result<TrustedDirectory> directory = TrustedDirectory::open(path);
-    if (!directory) {
-      if (directory.error().code != ErrorCode::not_found) add_error(directory.error(), mistakes_);
-      return;
-    }
-    const auto names = directory.value().list(std::string(kSuffix), kMostFiles);
-    if (!names) {
-      add_error(names.error(), mistakes_);
-      return;
-    }
-    for (const std::string& file : names.value()) last_with_[file] = opened_.size();
-    opened_.push_back(std::move(directory).value());
-  }
-
-  /// File name → index of the directory that counts.
-  [[nodiscard]] const std::map<std::string, size_t>& files() const { return last_with_; }
-  [[nodiscard]] const TrustedDirectory& directory(size_t index) const { return opened_[index]; }
-
- private:
-  Diagnostics& mistakes_;
-  std::vector<TrustedDirectory> opened_;
-  std::map<std::string, size_t> last_with_;
-};
-
 /// Reads profiles and their drop-ins.
 class Sources {
  public:
@@ -58,7 +25,7 @@ class Sources {
       : directories_(directories), mistakes_(mistakes) {}
 
   std::map<std::string, ProfileFile> read() {
-    Layers layers(mistakes_);
+    Layers layers(std::string(kSuffix), kMostFiles, mistakes_);
     for (const std::string& directory : directories_) layers.add(directory);
     std::map<std::string, ProfileFile> profiles;
     for (const auto& [file, index] : layers.files()) {
@@ -79,7 +46,7 @@ class Sources {
  private:
   void add_drop_ins(const std::string& file, ProfileFile& profile) {
     const std::string folder = file + ".d";
-    Layers layers(mistakes_);
+    Layers layers(std::string(kSuffix), kMostFiles, mistakes_);
     for (const std::string& directory : directories_) layers.add(directory + "/" + folder);
     for (const auto& [name, index] : layers.files()) {
       auto drop_in =
@@ -103,7 +70,7 @@ class Sources {
     if (text) {
       return parse_profile_file(text.value(), origin, directory.path_of(file), mistakes_, kind);
     }
-    add_error(text.error(), mistakes_);
+    add_mistake(text.error(), mistakes_);
     return ProfileFile{};
   }
 

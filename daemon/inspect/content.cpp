@@ -9,7 +9,7 @@
 #include <cerrno>
 #include <vector>
 
-#include "daemon/inspect/recognise.h"
+#include "libtune/format_rule.h"
 
 namespace tuneshift {
 

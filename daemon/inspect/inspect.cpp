@@ -12,7 +12,6 @@
 #include "daemon/inspect/content.h"
 #include "daemon/inspect/find_file.h"
 #include "daemon/inspect/process_dir.h"
-#include "daemon/inspect/recognise.h"
 #include "daemon/inspect/sandbox.h"
 #include "daemon/inspect/siblings.h"
 
@@ -35,7 +34,8 @@ UniqueFd duplicate_descriptor(const ProcessDir& process, pid_t pid, int number) 
 
 class Inspection {
  public:
-  Inspection(int root_fd, const InspectRequest& request) : root_fd_(root_fd), request_(request) {}
+  Inspection(int root_fd, const Inquiry& inquiry)
+      : root_fd_(root_fd), request_(inquiry.request), rules_(inquiry.rules) {}
 
   Result<Facts> run() {
     Status status = gather();
@@ -155,11 +155,13 @@ class Inspection {
     if (!beginning) return beginning.error();
     Recognised recognised;
     if (!beginning.value().empty() || facts_.file_size == 0) {
-      recognised = recognise(beginning.value(), facts_.file_size);
+      recognised = recognise(rules_, {beginning.value(), facts_.file_size, file_name(),
+                                      [this] { return names_beside(); }});
     } else {
       recognised.detail = "cannot be read without throwing out the reader's pages";
     }
     facts_.format = recognised.format;
+    facts_.role = recognised.role;
     facts_.detail = recognised.detail;
     Model model{facts_.path, facts_.file_size, 1};
     if (directory_) model = find_model(directory_.get(), facts_.path, facts_.file_size);
@@ -172,6 +174,15 @@ class Inspection {
     facts_.model_bytes = model.bytes;
     facts_.shards = model.shards;
     return {};
+  }
+
+  /// A deleted file has no name, and no neighbours.
+  [[nodiscard]] std::string file_name() const {
+    return deleted_ ? "" : facts_.path.substr(facts_.path.rfind('/') + 1);
+  }
+
+  [[nodiscard]] std::vector<std::string> names_beside() const {
+    return directory_ ? list_names(directory_.get()) : std::vector<std::string>();
   }
 
   Result<std::string> read() {
@@ -204,6 +215,7 @@ class Inspection {
 
   const int root_fd_;
   const InspectRequest& request_;
+  const FormatRules& rules_;
   Facts facts_;
   Credentials credentials_;
   FoundFile found_;
@@ -219,8 +231,8 @@ class Inspection {
 
 }  // namespace
 
-Result<Facts> inspect(int root_fd, const InspectRequest& request) {
-  return Inspection(root_fd, request).run();
+Result<Facts> inspect(int root_fd, const Inquiry& inquiry) {
+  return Inspection(root_fd, inquiry).run();
 }
 
 }  // namespace tuneshift

@@ -8,22 +8,24 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <string>
 
 #include "daemon/inspect/inspect.h"
 #include "daemon/inspect_protocol.h"
+#include "daemon/inspect_request.h"
 #include "daemon/unique_fd.h"
 
 int main() {
   using namespace tuneshift;
   close_range(STDERR_FILENO + 1, ~0U, 0);
   prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-  InspectRequest request;
-  if (recv(STDIN_FILENO, &request, sizeof request, 0) != sizeof request ||
-      request.version != inspect_protocol_version) {
-    _exit(2);
-  }
+  std::string packet(max_inspect_request_bytes + 1, '\0');
+  const ssize_t got = recv(STDIN_FILENO, packet.data(), packet.size(), 0);
+  packet.resize(got > 0 ? static_cast<size_t>(got) : 0);
+  const auto inquiry = parse_inquiry(packet);
+  if (!inquiry) _exit(2);
   const UniqueFd root(open("/", O_PATH | O_DIRECTORY | O_CLOEXEC));
-  const std::string reply = format_inspect_reply(inspect(root.get(), request));
+  const std::string reply = format_inspect_reply(inspect(root.get(), inquiry.value()));
   const bool sent =
       send(STDIN_FILENO, reply.data(), reply.size(), MSG_NOSIGNAL) == ssize_t(reply.size());
   _exit(sent ? 0 : 1);

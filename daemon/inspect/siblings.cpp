@@ -41,20 +41,12 @@ void add_shard(int directory_fd, const std::string& name, Model& model) {
 }
 
 std::vector<std::string> list_indexes(int directory_fd) {
-  std::vector<std::string> names;
-  const int fd = openat(directory_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) return names;
-  const std::unique_ptr<DIR, int (*)(DIR*)> directory(fdopendir(fd), closedir);
-  if (!directory) {
-    close(fd);
-    return names;
+  std::vector<std::string> indexes;
+  for (std::string& name : list_names(directory_fd)) {
+    if (indexes.size() == max_indexes) break;
+    if (ends_with(name, index_suffix)) indexes.push_back(std::move(name));
   }
-  for (unsigned seen = 0; seen < max_entries && names.size() < max_indexes; ++seen) {
-    const dirent* entry = readdir(directory.get());
-    if (entry == nullptr) break;
-    if (ends_with(entry->d_name, index_suffix)) names.emplace_back(entry->d_name);
-  }
-  return names;
+  return indexes;
 }
 
 std::string read_index(int directory_fd, const std::string& name) {
@@ -119,6 +111,23 @@ class Scanner {
 };
 
 }  // namespace
+
+std::vector<std::string> list_names(int directory_fd) {
+  std::vector<std::string> names;
+  const int fd = openat(directory_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return names;
+  const std::unique_ptr<DIR, int (*)(DIR*)> directory(fdopendir(fd), closedir);
+  if (!directory) {
+    close(fd);
+    return names;
+  }
+  while (names.size() < max_entries) {
+    const dirent* entry = readdir(directory.get());
+    if (entry == nullptr) break;
+    names.emplace_back(entry->d_name);
+  }
+  return names;
+}
 
 std::string ShardName::shard(unsigned number) const {
   std::string text = std::to_string(number);

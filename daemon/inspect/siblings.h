@@ -33,6 +33,9 @@ std::optional<ShardName> parse_shard_name(std::string_view name);
 /// no such index.
 std::vector<std::string> parse_weight_map(std::string_view json);
 
+/// Names in a directory, at most 4096 of them, in no order.
+std::vector<std::string> list_names(int directory_fd);
+
 /// Finds the shards beside the file called `path` in its directory, by its name or by an index
 /// (*.index.json) that lists it.
 Model find_model(int directory_fd, const std::string& path, uint64_t file_size);

@@ -14,6 +14,19 @@ using namespace tuneshift::test;
 
 namespace {
 
+constexpr uint64_t page = 4096;
+constexpr uint64_t pages = 100;  // less than a batch
+
+// Pages [first, last), each by a read of its own that reads nothing ahead.
+bool read_pages(const std::string& path, uint64_t last, uint64_t first = 0) {
+  const UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (posix_fadvise(fd.get(), 0, 0, POSIX_FADV_RANDOM) != 0) return false;
+  char data[page];
+  for (uint64_t at = first; at < last; ++at)
+    if (pread(fd.get(), data, page, static_cast<off_t>(at * page)) != page) return false;
+  return true;
+}
+
 bool append(const std::string& path, uint64_t bytes) {
   const UniqueFd fd(open(path.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC));
   const std::vector<char> data(mib, 'w');
@@ -48,6 +61,27 @@ TEST_CASE("without a block device the bytes added to the page cache are counted"
   CHECK(events[0].file_size == size);
   CHECK(is_whole(watch.probes().bytes_seen(events[0].reader), size));
   CHECK(events.back().sequential == events.back().bytes);
+}
+
+TEST_CASE("pages that are still in a batch count at once") {
+  const ScratchDirectory directory;
+  const MemoryFileSystem store(directory.path() + "/mount", floor_bytes);
+  Watch watch(directory.path());
+  watch.probes().watch_cache_fills(true);
+  ReaderProcess reader([&] { return read_pages(store.file(), pages); });
+  REQUIRE(reader.finish());
+  const std::vector<Event> events = watch.of(file_id(store.file()));
+  REQUIRE(events.size() == 1);
+  CHECK(events[0].bytes == page);
+  CHECK(watch.probes().bytes_seen(events[0].reader) == pages * page);
+
+  // Another reader on the same CPU puts the batch away: nothing is lost, nothing counts twice.
+  ReaderProcess other([&] { return read_pages(store.file(), 2 * pages, pages); });
+  REQUIRE(other.finish());
+  CHECK(watch.probes().bytes_seen(events[0].reader) == pages * page);
+  const std::vector<Event> all = watch.of(file_id(store.file()));
+  CHECK(watch.probes().bytes_seen(all.back().reader) == pages * page);
+  CHECK(all.back().reader.process.pid == other.pid());
 }
 
 TEST_CASE("appending to a file without a block device is no cache fill") {

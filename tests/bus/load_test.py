@@ -108,7 +108,7 @@ class Automatic(LoadCase):
     def test_a_reader_that_drops_what_it_reads_is_rejected(self):
         pid = self.read_to_end("read", "model", "--discard")
         rejected = self.wait_history("rejected", pid=pid)[0]
-        self.assertIn("without keeping", rejected["reason"])
+        self.assertIn("passes on what it reads", rejected["reason"])
         self.assertEqual(self.history("started"), [])
         # A suspect gets the read-ahead of its own store, nothing else.
         self.assertEqual({row["knob"] for row in self.history("written")}

@@ -3,6 +3,8 @@
 
 #include <systemd/sd-event.h>
 
+#include <fstream>
+#include <iterator>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -10,8 +12,19 @@
 #include <vector>
 
 #include "daemon/inspector.h"
+#include "libtune/rules_file.h"
 
 namespace tuneshift::testing {
+
+/// The formats that the project ships.
+inline FormatRules shipped_formats() {
+  std::ifstream file(TUNESHIFT_RULES);
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  Diagnostics mistakes;
+  FormatRules formats = parse_rules_file(text, TUNESHIFT_RULES, mistakes).formats;
+  if (!mistakes.empty()) throw std::runtime_error(to_string(mistakes.front()));
+  return formats;
+}
 
 /// An inspector on a loop of its own that keeps the answers.
 class Asking {
@@ -21,7 +34,9 @@ class Asking {
       : loop_(make_loop()),
         inspector_(loop_.get(), helper, limits, [this](const Reader& reader, Result<Facts> result) {
           answers.emplace_back(reader, std::move(result));
-        }) {}
+        }) {
+    inspector_.set_rules(shipped_formats());
+  }
   Asking(const Asking&) = delete;
   Asking& operator=(const Asking&) = delete;
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "daemon/inspect_protocol.h"
 
+#include "daemon/inspect_request.h"
 #include "daemon/process_identity.h"
 #include "tests/catch.h"
 
@@ -11,6 +12,7 @@ namespace {
 Facts some_facts() {
   Facts facts;
   facts.format = "gguf";
+  facts.role = FormatRole::data;
   facts.detail = "GGUF version 3";
   facts.path = "/m/a\nend\n\xff";
   facts.file_size = 4096;
@@ -40,6 +42,7 @@ TEST_CASE("facts come through the helper's reply unchanged") {
   REQUIRE(result.ok());
   const Facts& facts = result.value();
   CHECK(facts.format == "gguf");
+  CHECK(facts.role == FormatRole::data);
   CHECK(facts.path == "/m/a\nend\n\xff");
   CHECK(facts.resident_bytes == 4096u);
   CHECK(facts.mapped);
@@ -77,10 +80,11 @@ TEST_CASE("a reply that no helper of ours would give is refused") {
   for (int i = 0; i < 300; ++i) many = replaced(many, "end\n", "direct=9\nend\n");
   const std::string bad[] = {
       good + "x=1\n",
-      replaced(good, "facts 1", "facts 2"),
+      replaced(good, "facts 2", "facts 1"),
       replaced(good, "status=ok", "status=timeout"),
-      replaced(good, "format=2", "format=4"),
-      replaced(good, "format=2", "format=-1"),
+      replaced(good, "format=67677566", "format=6767756"),
+      replaced(good, "role=data", "role=either"),
+      replaced(good, "format=67", "format=-1"),
       replaced(good, "size=4096", "size=99999999999999999999"),
       replaced(good, "resident=4096", "resident=4097"),
       replaced(good, "mapped=1", "mapped=2"),
@@ -118,4 +122,39 @@ TEST_CASE("fields of fdinfo are found at a line's start only") {
   CHECK(parse_field("pos:\t0\nflags:\t0140000\nino:\t77\n", "ino:") == 77u);
   CHECK(parse_field("pos:\t0\nflags:\t0140000\nino:\t77\n", "flags:", 8) == 0140000u);
   CHECK_FALSE(parse_field("x ino:\t77\n", "ino:").has_value());
+}
+
+TEST_CASE("a request brings its rules to the helper unchanged") {
+  FormatRule rule;
+  rule.name = "mine";
+  rule.role = FormatRole::data;
+  rule.check = FormatCheck::npz;
+  rule.magic = {{0, std::string("a\0b", 3)}, {257, "ustar"}};
+  rule.files = {"*.bin"};
+  rule.beside = {"*.index", "x"};
+  rule.least_bytes = 1ULL << 40;
+  FormatRule other;
+  other.name = "other";
+  const FormatRules rules = {rule, other};
+  InspectRequest request;
+  request.pid = 7;
+  request.inode = 1ULL << 40;
+  const std::string packet = format_inquiry(request, encode_format_rules(rules));
+  const auto inquiry = parse_inquiry(packet);
+  REQUIRE(inquiry.ok());
+  CHECK(inquiry.value().request.pid == 7);
+  CHECK(inquiry.value().request.inode == 1ULL << 40);
+  CHECK(inquiry.value().rules == rules);
+
+  for (size_t length = 0; length < packet.size(); ++length) {
+    INFO(length);
+    const auto cut = parse_inquiry(packet.substr(0, length));
+    // Between two rules a packet has no mark of its end: the socket keeps it in one piece.
+    const bool whole_rules = cut.ok() && cut.value().rules.size() < 2;
+    CHECK((!cut.ok() || whole_rules));
+  }
+  CHECK_FALSE(parse_inquiry(packet + "x").ok());
+  CHECK_FALSE(parse_inquiry(packet + std::string(max_inspect_request_bytes, 'x')).ok());
+  request.version = 1;
+  CHECK_FALSE(parse_inquiry(format_inquiry(request, "")).ok());
 }

@@ -58,15 +58,19 @@ class Tuneshiftd:
         # The daemon refuses profiles that another user owns, as those of a checkout may be.
         self.profiles = os.path.join(folder, "profiles")
         self.configuration = os.path.join(folder, "tuneshift.yaml")
+        self.rules = os.path.join(folder, "rules")
         sources = os.path.join(os.path.dirname(__file__), "..", "..", "profiles")
-        os.makedirs(self.profiles, mode=0o755)
-        for name in os.listdir(sources):
-            if name.endswith(".yaml"):
-                shutil.copyfile(os.path.join(sources, name), os.path.join(self.profiles, name))
+        for source, target in ((sources, self.profiles),
+                               (os.path.join(sources, "rules"), self.rules)):
+            os.makedirs(target, mode=0o755)
+            for name in os.listdir(source):
+                if name.endswith(".yaml"):
+                    shutil.copyfile(os.path.join(source, name), os.path.join(target, name))
         with open(self.configuration, "w", encoding="utf-8") as file:
             file.write(configuration)
-        for path in (self.configuration, *(os.path.join(self.profiles, name)
-                                           for name in os.listdir(self.profiles))):
+        for path in (self.configuration, *(os.path.join(of, name)
+                                           for of in (self.profiles, self.rules)
+                                           for name in os.listdir(of))):
             os.chmod(path, 0o644)
 
     def __enter__(self):
@@ -77,7 +81,7 @@ class Tuneshiftd:
 
     def _command(self):
         return [os.path.join(self.build, "daemon/tuneshiftd"), "--config", self.configuration,
-                "--profiles", self.profiles,
+                "--profiles", self.profiles, "--rules", self.rules,
                 "--run-directory", os.path.join(self.folder, "run"),
                 "--state-directory", os.path.join(self.folder, "state"),
                 "--helper", os.path.join(self.build, "daemon/tuneshift-inspect")]

@@ -18,6 +18,7 @@
 #include <thread>
 #include <vector>
 
+#include "read_queues.h"
 #include "tensor_order.h"
 
 namespace tuneshift {
@@ -26,6 +27,8 @@ namespace {
 constexpr uint64_t page_bytes = 4096;
 constexpr uint64_t read_bytes = 64 << 10;
 constexpr uint64_t direct_bytes = 1 << 20;
+// Far below where the kernel places mappings by itself, far above the heap.
+constexpr uintptr_t hinted_address = 0x200000000000;
 
 [[noreturn]] void fail(const std::string& path, const char* what) {
   std::fprintf(stderr, "reader: %s: %s\n", path.c_str(), what);
@@ -61,12 +64,17 @@ uint64_t touch_mapping(const std::string& path, const char* data, uint64_t size,
 
 void load_mapped(const std::string& path, const ReadSettings& settings, Loaded& loaded) {
   const uint64_t size = loaded.bytes;
-  void* data = mmap(nullptr, size, PROT_READ, MAP_SHARED, loaded.fd, 0);
+  void* hint = settings.hinted ? reinterpret_cast<void*>(hinted_address) : nullptr;
+  const int flags = MAP_SHARED | (settings.populate ? MAP_POPULATE : 0);
+  void* data = mmap(hint, size, PROT_READ, flags, loaded.fd, 0);
   if (data == MAP_FAILED) fail(path, std::strerror(errno));
   loaded.memory = std::shared_ptr<void>(data, [size](void* mapping) { munmap(mapping, size); });
   if (settings.close_descriptor) {
     close(loaded.fd);
     loaded.fd = -1;
+  }
+  if (settings.memory_advice >= 0 && madvise(data, size, settings.memory_advice) != 0) {
+    fail(path, std::strerror(errno));
   }
   loaded.sum = touch_mapping(path, static_cast<const char*>(data), size, settings.mode);
 }
@@ -110,17 +118,36 @@ void load_in_threads(const std::string& path, const ReadSettings& settings, uint
   for (std::thread& thread : threads) thread.join();
 }
 
+uint64_t step_of(const ReadSettings& settings) {
+  if (settings.step_bytes != 0) return settings.step_bytes;
+  if (settings.mode == ReadMode::read) return read_bytes;
+  return settings.mode == ReadMode::pread ? 16 * direct_bytes : direct_bytes;
+}
+
+bool is_direct(ReadMode mode) {
+  return mode == ReadMode::direct || mode == ReadMode::aio || mode == ReadMode::uring_direct;
+}
+
+// Several requests in flight, by one thread.
+bool read_queued(const Loaded& loaded, ReadMode mode, char* memory, uint64_t step) {
+  if (mode == ReadMode::aio) return read_by_aio(loaded.fd, memory, loaded.bytes, step);
+  const UringSubmit submit = mode == ReadMode::uring_async    ? UringSubmit::worker
+                             : mode == ReadMode::uring_sqpoll ? UringSubmit::polling
+                                                              : UringSubmit::inline_;
+  return read_by_uring(loaded.fd, memory, loaded.bytes, step, submit);
+}
+
 void load_read(const std::string& path, const ReadSettings& settings, Loaded& loaded) {
-  const uint64_t step = settings.mode == ReadMode::direct  ? direct_bytes
-                        : settings.mode == ReadMode::pread ? 16 * direct_bytes
-                                                           : read_bytes;
+  const uint64_t step = step_of(settings);
   const uint64_t room = settings.discard ? step : (loaded.bytes + step - 1) / step * step;
   char* memory = allocate(path, room);
   loaded.memory = std::shared_ptr<void>(memory, std::free);
   if (settings.mode == ReadMode::read) {
     read_range(path, loaded.fd, memory, {0, loaded.bytes}, step, settings.discard);
-  } else {
+  } else if (settings.mode == ReadMode::pread || settings.mode == ReadMode::direct) {
     load_in_threads(path, settings, step, memory, loaded);
+  } else if (!read_queued(loaded, settings.mode, memory, step)) {
+    fail(path, std::strerror(errno));
   }
   loaded.sum = settings.discard ? 0 : touch(memory, 0, loaded.bytes);
 }
@@ -128,7 +155,7 @@ void load_read(const std::string& path, const ReadSettings& settings, Loaded& lo
 }  // namespace
 
 Loaded load_file(const std::string& path, const ReadSettings& settings) {
-  const int flags = settings.mode == ReadMode::direct ? O_DIRECT : 0;
+  const int flags = is_direct(settings.mode) ? O_DIRECT : 0;
   Loaded loaded;
   loaded.fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | flags);
   struct stat attributes {};

@@ -7,14 +7,30 @@
 
 namespace tuneshift {
 
-enum class ReadMode { mmap_sequential, mmap_tensor, mmap_random, read, pread, direct };
+enum class ReadMode {
+  mmap_sequential,
+  mmap_tensor,
+  mmap_random,
+  read,
+  pread,
+  direct,
+  aio,           ///< Linux AIO with O_DIRECT
+  uring,         ///< io_uring, buffered, submitted by the program itself
+  uring_async,   ///< the same by worker threads
+  uring_sqpoll,  ///< the same by a polling kernel thread
+  uring_direct,  ///< io_uring with O_DIRECT
+};
 
 struct ReadSettings {
   ReadMode mode = ReadMode::mmap_sequential;
   unsigned threads = 1;           ///< of pread and direct
   int advice = -1;                ///< POSIX_FADV_* given on the descriptor, -1: none
+  uint64_t step_bytes = 0;        ///< of one read call, 0: the mode's own
+  int memory_advice = -1;         ///< MADV_* given on the mapping, -1: none
+  bool populate = false;          ///< mmap with MAP_POPULATE
+  bool hinted = false;            ///< mmap at an address of the program's choice
   bool close_descriptor = false;  ///< right after mmap
-  bool discard = false;           ///< read modes: drop the bytes, as a checksum program does
+  bool discard = false;           ///< read, pread, direct: drop the bytes, as a checksum does
 };
 
 /// A loaded file, kept as the mode keeps it.

@@ -2,6 +2,7 @@
 // A program that loads model files and knows nothing of tuneshift: it does nothing to help itself
 // unless --advise says so. Prints one JSON line when all is loaded.
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -28,6 +29,11 @@ const std::map<std::string, ReadMode> mode_names = {
     {"read", ReadMode::read},
     {"pread", ReadMode::pread},
     {"direct", ReadMode::direct},
+    {"aio", ReadMode::aio},
+    {"uring", ReadMode::uring},
+    {"uring-async", ReadMode::uring_async},
+    {"uring-sqpoll", ReadMode::uring_sqpoll},
+    {"uring-direct", ReadMode::uring_direct},
 };
 
 const std::map<std::string, int> advice_names = {
@@ -35,6 +41,13 @@ const std::map<std::string, int> advice_names = {
     {"random", POSIX_FADV_RANDOM},
     {"sequential", POSIX_FADV_SEQUENTIAL},
     {"willneed", POSIX_FADV_WILLNEED},
+};
+
+const std::map<std::string, int> memory_advice_names = {
+    {"random", MADV_RANDOM},
+    {"sequential", MADV_SEQUENTIAL},
+    {"willneed", MADV_WILLNEED},
+    {"populate-read", MADV_POPULATE_READ},
 };
 
 unsigned long long monotonic_ns() {
@@ -68,8 +81,14 @@ int main(int argc, char** argv) {
   app.add_option("--threads", settings.threads, "of pread and direct")->check(CLI::Range(1, 256));
   app.add_option("--advise", settings.advice, "posix_fadvise for the whole file")
       ->transform(CLI::CheckedTransformer(advice_names));
+  app.add_option("--step", settings.step_bytes, "bytes of one read; with O_DIRECT whole blocks")
+      ->transform(CLI::AsSizeValue(false));
+  app.add_option("--madvise", settings.memory_advice, "madvise for the whole mapping")
+      ->transform(CLI::CheckedTransformer(memory_advice_names));
+  app.add_flag("--populate", settings.populate, "mmap with MAP_POPULATE");
+  app.add_flag("--hint", settings.hinted, "mmap at an address of its own choice");
   app.add_flag("--close", settings.close_descriptor, "close the descriptor after mmap");
-  app.add_flag("--discard", settings.discard, "read and drop, as sha256sum does");
+  app.add_flag("--discard", settings.discard, "read, pread, direct: drop it, as sha256sum does");
   app.add_flag("--serve", stay, "stay until standard input ends or SIGTERM");
   CLI11_PARSE(app, argc, argv);
 

@@ -38,8 +38,29 @@ TEST_CASE("every mode touches each page of the file") {
   uint64_t expected = 0;
   for (size_t at = 0; at < file.size(); at += 4096)
     expected += static_cast<unsigned char>(file[at]);
-  for (const char* mode : {"mmap-sequential", "mmap-random", "read", "pread", "direct"}) {
-    Child reader({tool("reader"), mode, model.path, "--threads", "3"});
+  const std::vector<std::vector<std::string>> ways = {
+      {"mmap-sequential"},
+      {"mmap-sequential", "--populate"},
+      {"mmap-sequential", "--hint"},
+      {"mmap-sequential", "--madvise", "random"},
+      {"mmap-sequential", "--madvise", "populate-read"},
+      {"mmap-random"},
+      {"read"},
+      {"read", "--step", "1M"},
+      {"pread"},
+      {"direct"},
+      {"aio"},
+      {"uring"},
+      {"uring-async", "--step", "64K"},
+      {"uring-sqpoll"},
+      {"uring-direct"},
+  };
+  for (const std::vector<std::string>& way : ways) {
+    std::vector<std::string> command = {tool("reader")};
+    command.insert(command.end(), way.begin(), way.end());
+    command.insert(command.end(), {model.path, "--threads", "3"});
+    Child reader(command);
+    const std::string& mode = way.front();
     const std::string line = reader.read_line();
     INFO(mode << ": " << line);
     CHECK(field(line, "bytes") == file.size());

@@ -90,7 +90,9 @@ TEST_CASE("a mapping that nobody reads loses its help and costs no timer") {
   const Reader reader = reader_of(10);
   Detector detector({2000});
   detector.on_event(event_at(reader, Evidence::mapping, 1 * ms, 0));
-  detector.on_facts(reader, model_facts(true), 3 * ms);
+  Facts facts = model_facts(true);
+  facts.resident_bytes = mib;
+  detector.on_facts(reader, facts, 3 * ms);
   CHECK(detector.next_deadline_ns() == 2003 * ms);
   CHECK(kinds(detector.on_timer(2003 * ms)) == Kinds{Kind::dormant});
   CHECK_FALSE(detector.next_deadline_ns());

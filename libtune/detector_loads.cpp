@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// The detector's part for running loads: who belongs to which, how far it is, when it ends.
+#include <algorithm>
+
+#include "libtune/detector.h"
+
+namespace tuneshift {
+
+namespace {
+
+constexpr uint64_t tail_check_ms = 50;
+
+}  // namespace
+
+void Detector::begin(const Reader& reader, Suspect& suspect, const std::string& evidence,
+                     uint64_t now_ns, Changes& changes) {
+  Load* load = running_load_of(reader, *suspect.facts);
+  const bool joins = load != nullptr;
+  if (!joins) {
+    Load fresh;
+    fresh.id = ++last_load_;
+    fresh.model = suspect.facts->model.empty() ? suspect.facts->path : suspect.facts->model;
+    fresh.format = suspect.facts->format;
+    fresh.evidence = evidence;
+    fresh.first_ns = suspect.first_ns;
+    fresh.started_ns = now_ns;
+    load = &loads_.emplace(fresh.id, std::move(fresh)).first->second;
+  }
+  suspect.state = Suspect::State::loading;
+  suspect.load = load->id;
+  load->last_progress_ns = now_ns;
+  load->processes.insert(reader.process);
+  count(*load, reader, suspect);
+  changes.push_back(
+      {joins ? LoadChangeKind::joined : LoadChangeKind::started, reader, load->id, evidence});
+}
+
+void Detector::count(Load& load, const Reader& reader, const Suspect& suspect) {
+  auto entry = std::find_if(load.readers.begin(), load.readers.end(),
+                            [&](const LoadReader& known) { return known.reader == reader; });
+  if (entry == load.readers.end()) {
+    entry = load.readers.insert(load.readers.end(), LoadReader{});
+    entry->reader = reader;
+    entry->facts = *suspect.facts;
+    entry->cached_bytes = suspect.cached_bytes;
+  }
+  entry->bytes = suspect.latest.bytes - suspect.bytes_before;
+  entry->sequential =
+      suspect.latest.sequential - std::min(suspect.sequential_before, suspect.latest.sequential);
+
+  // Ranks share one file's misses among them; no file counts for more than its size.
+  struct Sum {
+    uint64_t bytes = 0, cached = 0, size = 0;
+  };
+  std::map<FileId, Sum> files;
+  uint64_t model_bytes = 0;
+  for (const LoadReader& one : load.readers) {
+    Sum& sum = files[one.reader.file];
+    sum.bytes += one.bytes;
+    sum.cached = std::max(sum.cached, one.cached_bytes);
+    sum.size = one.facts.file_size;
+    model_bytes = std::max(model_bytes, one.facts.model_bytes);
+    load.shards = std::max(load.shards, one.facts.shards);
+  }
+  uint64_t loaded = 0, known = 0;
+  for (const auto& [file, sum] : files) {
+    loaded += std::min(sum.size, sum.bytes + sum.cached);
+    known += sum.size;
+  }
+  load.total_bytes = std::max(model_bytes, known);
+  load.loaded_bytes = std::min(loaded, load.total_bytes);
+}
+
+void Detector::end(Load& load, Load::State state, const std::string& reason, uint64_t now_ns,
+                   Changes& changes) {
+  load.state = state;
+  load.finished_ns = now_ns;
+  for (const LoadReader& one : load.readers) {
+    auto found = suspects_.find(one.reader);
+    if (found == suspects_.end()) continue;
+    // Stopped early but alive: the body may follow minutes after the header.
+    const bool watch_on = state == Load::State::abandoned;
+    found->second.state = watch_on ? Suspect::State::dormant : Suspect::State::serving;
+    found->second.mapping_seen = false;
+  }
+  const Reader last = load.readers.empty() ? Reader{} : load.readers.back().reader;
+  changes.push_back(
+      {state == Load::State::finished ? LoadChangeKind::finished : LoadChangeKind::abandoned, last,
+       load.id, reason});
+}
+
+Load* Detector::running_load_of(const Reader& reader, const Facts& facts) {
+  for (auto& [id, load] : loads_) {
+    if (load.state != Load::State::loading) continue;
+    for (const LoadReader& one : load.readers) {
+      const FileId& known = one.reader.file;
+      if (known == reader.file) return &load;
+      // A path means the same model only on the same file system: containers share names.
+      const bool same_store = known.device_major == reader.file.device_major &&
+                              known.device_minor == reader.file.device_minor;
+      if (same_store && !facts.model.empty() && facts.model == load.model) return &load;
+    }
+  }
+  return nullptr;
+}
+
+void Detector::forget_ended_loads() {
+  for (auto it = loads_.begin(); it != loads_.end();) {
+    if (it->second.state == Load::State::loading) {
+      ++it;
+      continue;
+    }
+    serving_.insert(it->second.processes.begin(), it->second.processes.end());
+    it = loads_.erase(it);
+  }
+}
+
+Detector::Changes Detector::on_process_gone(const ProcessId& process, uint64_t now_ns) {
+  Changes changes;
+  forget_ended_loads();
+  serving_.erase(process);
+  for (auto& [id, load] : loads_) {
+    if (load.processes.erase(process) == 0 || !load.processes.empty()) continue;
+    if (load.state != Load::State::loading) continue;
+    const bool complete = load.loaded_bytes + step_bytes >= load.total_bytes;
+    end(load, complete ? Load::State::finished : Load::State::abandoned,
+        complete ? "all bytes are in; the reader ended" : "the reader ended", now_ns, changes);
+  }
+  for (auto it = suspects_.lower_bound(Reader{process, FileId{}});
+       it != suspects_.end() && it->first.process == process; it = suspects_.erase(it)) {
+    const Suspect& suspect = it->second;
+    const bool is_open =
+        suspect.state == Suspect::State::asked || suspect.state == Suspect::State::recognised;
+    if (is_open && !suspect.rests) {
+      changes.push_back({LoadChangeKind::rejected, it->first, 0,
+                         suspect.read_seen ? "ended without keeping what it read"
+                                           : "ended without reading what it mapped"});
+    }
+  }
+  return changes;
+}
+
+Detector::Changes Detector::cancel(uint32_t id, uint64_t now_ns) {
+  Changes changes;
+  auto found = loads_.find(id);
+  if (found == loads_.end() || found->second.state != Load::State::loading) return changes;
+  end(found->second, Load::State::abandoned, "cancelled", now_ns, changes);
+  for (const LoadReader& one : found->second.readers) {
+    auto suspect = suspects_.find(one.reader);
+    if (suspect != suspects_.end()) suspect->second.state = Suspect::State::done;
+  }
+  return changes;
+}
+
+std::vector<Reader> Detector::active_readers() const {
+  std::vector<Reader> readers;
+  for (const auto& [id, load] : loads_) {
+    if (load.state != Load::State::loading) continue;
+    for (const LoadReader& one : load.readers) readers.push_back(one.reader);
+  }
+  return readers;
+}
+
+uint64_t Detector::deadline_of(const Load& load) const {
+  if (load.loaded_bytes >= load.total_bytes) return load.last_progress_ns;
+  if (load.tail_checked) return load.last_progress_ns + settings_.settle_ms * ms;
+  const uint64_t untold = step_bytes * std::max<uint64_t>(1, load.readers.size());
+  const bool tail = load.loaded_bytes + untold >= load.total_bytes;
+  return load.last_progress_ns + (tail ? tail_check_ms : settings_.settle_ms) * ms;
+}
+
+const Load* Detector::load(uint32_t id) const {
+  auto found = loads_.find(id);
+  return found == loads_.end() ? nullptr : &found->second;
+}
+
+}  // namespace tuneshift

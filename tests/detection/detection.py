@@ -1,0 +1,168 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Runs programs that load a model and programs that only look like it, and prints what the daemon
+decided about each. Exit status 0 only when every row is right: recall and precision of confirmed
+loads are both 100 %, and no confuser has a knob changed but its store's read-ahead.
+"""
+import argparse
+import dataclasses
+import json
+import os
+import statistics
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+
+from confusers import CONFUSERS
+from cost import measure_cost
+from lib import terminal
+from lib.lock import knobs_locked
+from lib.machine import Snapshot
+from lib.processes import Failed, cleanup
+from lib.terminal import paint, say
+from loaders import LOADERS
+from rows import NOT
+from run_row import RowRunner
+from verdict import score
+from world import World
+
+LEAST_RATIO = 0.98
+REASON_LENGTH = 72
+
+
+def milliseconds(value):
+    return f"{value:.1f}" if value else ""
+
+
+def show(results):
+    lines = []
+    for result in results:
+        verdict = result.shown
+        reason = verdict.reason + (f"; {verdict.end}" if verdict.end else "")
+        lines.append((result.row.name, result.row.label, verdict.decided, "NO" if result.wrong
+                      else "yes", milliseconds(verdict.suspected_ms), milliseconds(verdict.load_ms),
+                      str(len(verdict.knobs)) if verdict.knobs else "",
+                      f"{result.ratio:.2f}" if result.ratio else "", reason[:REASON_LENGTH]))
+    terminal.table(("program", "label", "decided", "right", "suspected ms", "load ms", "knobs",
+                    "speed", "why"), lines)
+
+
+def percent(part):
+    return "none" if part is None else f"{part * 100:.1f} %"
+
+
+def summarise(results):
+    """Prints the figures; whether all is right."""
+    recall, precision = score([(result.row, result.shown) for result in results])
+    delays = [verdict.suspected_ms for result in results for verdict in result.verdicts
+              if result.row.label != NOT and verdict.suspected_ms]
+    say()
+    say(f"  {len(results)} rows; confirmed loads: recall {percent(recall)}, "
+        f"precision {percent(precision)}")
+    if delays:
+        say(f"  first miss or mapping to suspected, loaders: median "
+            f"{statistics.median(delays):.1f} ms, worst {max(delays):.1f} ms")
+    wrong = [result for result in results if result.wrong]
+    for result in wrong:
+        say(paint("red", f"  {result.row.name}: {result.wrong}: {result.shown.reason}"))
+    return not wrong
+
+
+def slow(results):
+    return [result for result in results if 0 < result.ratio < LEAST_RATIO]
+
+
+def show_cost(costs):
+    say()
+    terminal.table(("1 GiB, cold", "BPF ms", "BPF runs", "daemon ms", "load ms"),
+                   [(cost.name, f"{cost.bpf_ms:.2f}", str(cost.runs), f"{cost.daemon_ms:.0f}",
+                     f"{cost.load_ms:.0f}") for cost in costs])
+
+
+def plain(verdict):
+    return {**dataclasses.asdict(verdict), "owners": sorted(verdict.owners)}
+
+
+def chosen_rows(names):
+    rows = (*LOADERS, *CONFUSERS)
+    if not names:
+        return rows
+    found = [row for row in rows if any(name.lower() in row.name.lower() for name in names)]
+    if not found:
+        raise Failed(f"no row has a name like {', '.join(names)}; see --list")
+    return found
+
+
+def run(stack, options):
+    rows = [] if options.cost else chosen_rows(options.names)
+    world = World(stack, os.path.abspath(options.build))
+    before = Snapshot(world.daemon.profiles)
+    if rows:
+        world.make_models()
+    world.daemon.start()
+    results, failures = [], []
+    for number, row in enumerate(rows, 1):
+        began = time.monotonic()
+        print(f"{number}/{len(rows)}  {row.name}", end="", file=sys.stderr, flush=True)
+        try:
+            results.append(RowRunner(world, row).measure(options.speed))
+            outcome = results[-1].wrong or results[-1].shown.decided
+        except Failed as failure:
+            failures.append(f"{row.name}: {failure}")
+            outcome = "failed"
+        print(f": {outcome}, {time.monotonic() - began:.1f} s", file=sys.stderr, flush=True)
+    costs = measure_cost(world) if not options.names else []
+    world.daemon.stop()
+    left = before.differences(Snapshot(world.daemon.profiles))
+    return results, costs, failures + [f"not put back: {line}" for line in left]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--build", default="build/release", help="build folder")
+    parser.add_argument("--list", action="store_true", help="name the rows and run none")
+    parser.add_argument("--speed", action="store_true",
+                        help="run each confuser three times with the daemon and three without")
+    parser.add_argument("--assert-speed", action="store_true",
+                        help=f"fail when one keeps less than {LEAST_RATIO} of its own speed")
+    parser.add_argument("--cost", action="store_true", help="measure what watching costs, no row")
+    parser.add_argument("--json", metavar="FILE", help="write the results to a file as well")
+    parser.add_argument("names", nargs="*", help="rows that have this in their name; all")
+    options = parser.parse_args()
+    options.speed = options.speed or options.assert_speed
+    try:
+        if options.list:
+            terminal.table(("program", "label"), [(row.name, row.label)
+                                                  for row in chosen_rows(options.names)])
+            return 0
+        with cleanup() as stack, knobs_locked():
+            results, costs, failures = run(stack, options)
+    except Failed as failure:
+        print(f"detection: {failure}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\ndetection: interrupted; nothing is left behind", file=sys.stderr)
+        return 130
+    if options.json:
+        with open(options.json, "w", encoding="utf-8") as file:
+            json.dump([{"name": one.row.name, "label": one.row.label, "ratio": one.ratio,
+                        "wrong": one.wrong,
+                        "verdicts": [plain(verdict) for verdict in one.verdicts]}
+                       for one in results], file, indent=1, ensure_ascii=False)
+    good = True
+    if results:
+        show(results)
+        good = summarise(results)
+    if costs:
+        show_cost(costs)
+    for text in failures:
+        say(paint("red", f"  {text}"))
+    late = slow(results)
+    for result in late:
+        say(paint("yellow", f"  {result.row.name}: {result.ratio:.2f} of its own speed"))
+    return 0 if good and not failures and not (options.assert_speed and late) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
