@@ -97,7 +97,13 @@ Status copy_all(Daemon& daemon, const TerminationSignals& stop, Copy& copy, int 
     }
     const auto open = copy.step();
     if (!open) return open.error();
-    if (!open.value()) return {};
+    if (!open.value() && stopped) return {};
+    if (!open.value())
+      return Error{ErrorCode::io,
+                   "tuneshiftd ended the recording: it stops, or the trace is as long "
+                   "as one may be",
+                   {},
+                   0};
     if (!signals) return signals.error();
   }
 }

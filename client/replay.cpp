@@ -46,7 +46,7 @@ std::string elapsed(uint64_t time_ns, const Replayed& done) {
 
 std::string describe(const ReplayStep& step) {
   if (!step.change) {
-    if (step.wanted.empty()) return step.knob + " goes back";
+    if (step.wanted.empty()) return step.knob;
     return step.knob + " → " + step.wanted + " (" + step.profile + " for " + step.owner + ")";
   }
   std::string text = "process " + std::to_string(step.change->reader.process.pid);
@@ -56,13 +56,14 @@ std::string describe(const ReplayStep& step) {
 }
 
 std::string kind_of(const ReplayStep& step) {
-  return step.change ? to_string(step.change->kind) : "wants";
+  if (step.change) return to_string(step.change->kind);
+  return step.wanted.empty() ? "goes back" : "wants";
 }
 
 std::string describe(const ReplayVerdict& verdict) {
-  const bool server = verdict.label.is == TraceLabel::Is::server;
-  std::string text = server ? (verdict.served ? "served" : "did not serve")
-                            : (verdict.loaded ? "loaded" : "loaded nothing");
+  if (verdict.label.is == TraceLabel::Is::server)
+    return verdict.served ? "served" : "did not serve";
+  std::string text = verdict.loaded ? "loaded" : "loaded nothing";
   if (verdict.delay_ns)
     text +=
         ", told " + human_duration(*verdict.delay_ns / kMicrosecond) + " after it was suspected";
@@ -169,6 +170,7 @@ void add_replay_verbs(CLI::App& app, Session& session) {
                    "(/usr/lib/tuneshift/profiles, /etc/tuneshift/profiles)")
       ->type_name("DIR")
       ->expected(1)
+      ->allow_extra_args(false)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   verb->add_flag("--check", arguments->check,
                  "Fail when a label is contradicted or a decision differs from the recorded one");

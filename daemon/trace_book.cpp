@@ -48,9 +48,10 @@ Status TraceBook::start(int socket, const std::string& sender, bool hash_names) 
     if (getrandom(key.data(), sizeof key, 0) != sizeof key) return errno_error(errno, "getrandom");
     recording->hasher.emplace(key);
   }
-  Recording& added = *recordings_.emplace_back(std::move(recording));
+  Recording& added = *recording;
   added.writable = loop_.watch(
       added.socket.get(), [this, &added] { flush(added); }, EPOLLOUT);
+  recordings_.push_back(std::move(recording));
   tuner_.listen([this](const TraceEntry& entry) { record(entry); });
   begin(added);
   return {};

@@ -16,9 +16,10 @@ namespace tuneshift {
 
 namespace {
 
+constexpr uint64_t ms = 1'000'000;
 constexpr size_t most_differences = 100;
 // The recorded daemon's timer may have been so late: until then a deadline waits for its line.
-constexpr uint64_t timer_slack_ns = 500'000'000;
+constexpr uint64_t timer_slack_ns = 500 * ms;
 
 std::string name_of(const LoadChange& change) {
   std::string name = std::string(to_string(change.kind)) + " of process " +
@@ -276,7 +277,7 @@ class Replay {
 bool ReplayVerdict::holds() const {
   switch (label.is) {
     case TraceLabel::Is::load:
-      return loaded;
+      return loaded && (label.within_ms == 0 || delay_ns.value_or(0) <= label.within_ms * ms);
     case TraceLabel::Is::not_load:
       return !loaded;
     case TraceLabel::Is::server:

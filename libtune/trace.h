@@ -108,7 +108,8 @@ struct TraceLabel {
   enum class Is { load, not_load, server };
   pid_t pid = 0;
   Is is = Is::load;
-  std::string name;  ///< for people: "mmap-tensor"
+  std::string name;        ///< for people: "mmap-tensor"
+  uint64_t within_ms = 0;  ///< from suspected to started at most; 0: any time
 };
 
 using TraceBody =

@@ -186,6 +186,7 @@ void fields(Archive& archive, Some<TraceLabel> auto& label) {
   archive.need("pid", label.pid);
   archive.need("is", label.is);
   archive("name", label.name);
+  archive("within_ms", label.within_ms);
 }
 
 }  // namespace tuneshift

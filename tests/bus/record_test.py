@@ -148,9 +148,13 @@ class Record(BusCase):
         self.assertIn("File exists", done.stderr)
         with open(self.trace, encoding="ascii") as file:
             self.assertEqual(file.read(), "mine")
-        done = self.ctl("record", self.trace, "--for", "1s", "--force", "--json")
+        done = self.ctl("record", self.trace, "--for", "1s", "--force")
         self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertEqual(os.stat(self.trace).st_mode & 0o077, 0)
+        with open(self.trace, encoding="ascii") as file:
+            self.assertTrue(file.read().startswith("tuneshift-trace "))
+        done = self.ctl("record", self.trace + ".new", "--for", "1s", "--json")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(os.stat(self.trace + ".new").st_mode & 0o077, 0)
 
 
 if __name__ == "__main__":

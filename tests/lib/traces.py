@@ -10,9 +10,10 @@ from .processes import Failed, end, spawn, wait_for
 class Recording:
     """`tuneshiftctl record` for as long as it is open; the labels are added at its end."""
 
-    def __init__(self, daemon, path, *options, hashed=True):
+    def __init__(self, daemon, path, *options, hashed=True, keep_decisions=True):
         self.path = path
         self.labels = []
+        self.keep_decisions = keep_decisions
         command = [os.path.join(daemon.build, "client/tuneshiftctl"), "record", path, "--force",
                    *(["--hash-paths"] if hashed else []), *options]
         self.process = spawn(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
@@ -33,12 +34,16 @@ class Recording:
             self.process.send_signal(signal.SIGINT)
         if self.process.wait(10) != 0:
             raise Failed(f"{self.path}: tuneshiftctl record failed")
-        with open(self.path, "a", encoding="ascii") as file:
-            file.writelines(self.labels)
+        lines = self.text().splitlines(keepends=True)
+        if not self.keep_decisions:
+            lines = [line for line in lines if " decided " not in line]
+        with open(self.path, "w", encoding="ascii") as file:
+            file.writelines(lines + self.labels)
         self.labels = []
 
-    def label(self, pid, what, name):
-        self.labels.append(f"label pid={pid} is={what} name={name}\n")
+    def label(self, pid, what, name, within_ms=0):
+        within = f" within_ms={within_ms}" if within_ms else ""
+        self.labels.append(f"label pid={pid} is={what} name={name}{within}\n")
 
     def text(self):
         try:
