@@ -2,11 +2,11 @@
 #include "libtune/replay.h"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
 #include <fstream>
-#include <iterator>
 #include <memory>
 #include <string>
 #include <vector>
@@ -21,6 +21,7 @@ namespace tuneshift {
 namespace {
 
 constexpr uint64_t kMicrosecond = 1000;
+constexpr size_t kChunkBytes = 64 << 10;
 
 struct ReplayArguments {
   std::vector<std::string> files;
@@ -30,10 +31,14 @@ struct ReplayArguments {
 
 Result<std::string> read_file(const std::string& path) {
   std::ifstream stream(path, std::ios::binary);
-  std::string text(most_trace_bytes + 1, '\0');
-  stream.read(text.data(), static_cast<std::streamsize>(text.size()));
+  std::string text;
+  std::array<char, kChunkBytes> chunk{};
+  // One byte too many is enough for the parser to refuse it.
+  while (stream && text.size() <= most_trace_bytes) {
+    stream.read(chunk.data(), chunk.size());
+    text.append(chunk.data(), static_cast<size_t>(stream.gcount()));
+  }
   if (stream.bad() || !stream.is_open()) return errno_error(errno, printable(path));
-  text.resize(static_cast<size_t>(stream.gcount()));
   return text;
 }
 
