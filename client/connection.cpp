@@ -256,6 +256,18 @@ Status Daemon::rearm(const std::string& knob) {
   return attempt(knob, [&] { bus_->manager.Rearm(knob); });
 }
 
+Status Daemon::record(int socket, bool hash_names) {
+  return attempt([&] {
+    Dictionary options;
+    if (hash_names) options["hash-names"] = true;
+    bus_->manager.Record(sdbus::UnixFd(socket), options);
+  });
+}
+
+Status Daemon::stop_record() {
+  return attempt([this] { bus_->manager.StopRecord(); });
+}
+
 Status Daemon::subscribe() {
   return attempt([this] { bus_->signals.emplace(*bus_->connection); });
 }

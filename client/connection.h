@@ -74,6 +74,9 @@ class Daemon {
   Status pause(uint64_t seconds);
   Status reload();
   Status rearm(const std::string& knob);
+  /// Has a trace written into a Unix stream socket, which stays the caller's.
+  Status record(int socket, bool hash_names);
+  Status stop_record();
 
   /// Asks for the signals that wait() returns.
   Status subscribe();

@@ -48,6 +48,8 @@ int run(int argc, char** argv) {
   add_report_verbs(app, session);
   add_device_verbs(app, session);
   add_monitor_verbs(app, session);
+  add_record_verbs(app, session);
+  add_replay_verbs(app, session);
   // After the verbs, which would inherit it.
   app.footer(
       "Without a VERB: status. Every verb takes --json.\n"

@@ -23,6 +23,7 @@
 #include "daemon/probes.h"
 #include "daemon/recorder.h"
 #include "daemon/sysctl_watch.h"
+#include "daemon/trace_book.h"
 #include "daemon/tuned_watch.h"
 #include "daemon/tuner.h"
 #include "daemon/writer.h"
@@ -85,6 +86,7 @@ class Daemon {
         tuner_(loop_, bus_kernel_, writer_, recorder, settings.config, settings.profiles,
                settings.rules.processes),
         holds_(loop_, bus_kernel_, tuner_, recorder),
+        traces_(loop_, bus_kernel_, tuner_),
         probes_(
             {settings.config.size_floor_bytes, options.state_directory},
             [this](const Event& event) { on_event(event); },
@@ -103,7 +105,7 @@ class Daemon {
             },
             [this](const std::string& problem) { recorder_.warn(problem); }),
         bus_({loop_, bus_kernel_, writer_, recorder, tuner_, holds_, probes_,
-              [this] { return reload(); }, tuned_}),
+              [this] { return reload(); }, tuned_, traces_}),
         devices_(loop_,
                  [this](const std::vector<DeviceEvent>& events) {
                    tuner_.on_devices(events);
@@ -217,6 +219,7 @@ class Daemon {
   Writer writer_;
   Tuner tuner_;
   HoldBook holds_;
+  TraceBook traces_;
   Probes probes_;
   SysctlWatch sysctl_watch_;
   PinnedFile helper_image_;

@@ -360,7 +360,7 @@ void ManagerObject::Why(sdbus::Result<BusRows>&& result, Options subject) {
             rows.push_back(knob_row(knob));
             rows.back()["kind"] = sdbus::Variant(std::string("knob"));
           }
-          for (const Record& record : records) rows.push_back(to_row(record));
+          for (const tuneshift::Record& record : records) rows.push_back(to_row(record));
           reply(shared, rows);
         };
       });
@@ -375,6 +375,29 @@ void ManagerObject::History(sdbus::Result<BusRows>&& result, uint64_t since) {
       reply(shared, to_rows(context_.recorder.history().since(since)));
     });
   });
+}
+
+void ManagerObject::Record(sdbus::Result<>&& result, sdbus::UnixFd socket, Options options) {
+  auto shared = share(std::move(result));
+  answer(shared, [&] {
+    bool hash_names = false;
+    for (const auto& [name, value] : options) {
+      if (name != "hash-names") unknown_option(name);
+      hash_names = option<bool>(value, name);
+    }
+    const std::string who = sender();
+    watch_sender_(who);
+    authorized(shared, "inspect", [this, shared, who, socket, hash_names](uint32_t) {
+      auto started = context_.traces.start(socket.get(), who, hash_names);
+      if (!started.ok()) throw bus_error(started.error(), "InvalidArgument");
+      reply(shared);
+    });
+  });
+}
+
+void ManagerObject::StopRecord() {
+  auto stopped = context_.traces.stop(sender());
+  if (!stopped.ok()) throw invalid_argument(stopped.error().message);
 }
 
 }  // namespace tuneshift

@@ -54,6 +54,8 @@ class ManagerObject : public sdbus::AdaptorInterfaces<org::tuneshift1::Manager_a
   void Verify(sdbus::Result<BusRows>&& result) override;
   void Why(sdbus::Result<BusRows>&& result, Options subject) override;
   void History(sdbus::Result<BusRows>&& result, uint64_t since) override;
+  void Record(sdbus::Result<>&& result, sdbus::UnixFd socket, Options options) override;
+  void StopRecord() override;
 
   std::string sender();
   /// Asks for `action` and runs `allowed` with the caller's uid, or answers AccessDenied.

@@ -47,16 +47,15 @@ BusService::BusService(BusContext context)
     if (manager_) emit([&] { manager_->emitKnobYielded(change.knob, change.from, change.to); });
   };
   context_.tuner.set_observer(std::move(observer));
-  context_.holds.sender_forgotten = [this](const std::string& sender) {
-    auto watched = senders_.extract(sender);
-    // This may run in the match's own callback: it is destroyed later.
-    if (watched) forgotten_.push_back(std::move(watched.mapped()));
-  };
+  const auto forget = [this](const std::string& sender) { forget_sender(sender); };
+  context_.holds.sender_forgotten = forget;
+  context_.traces.sender_forgotten = forget;
 }
 
 BusService::~BusService() {
   context_.tuner.set_observer({});
   context_.holds.sender_forgotten = nullptr;
+  context_.traces.sender_forgotten = nullptr;
 }
 
 void BusService::start() {
@@ -88,6 +87,7 @@ void BusService::lost(std::shared_ptr<sdbus::IConnection> connection) {
   bus_.reset();
   authorizer_.reset();
   context_.holds.all_senders_gone();
+  context_.traces.all_senders_gone();
   // Jobs under way hold messages of this connection: it goes after the last of them.
   context_.writer.retire(std::move(connection));
 }
@@ -107,14 +107,27 @@ void BusService::watch_sender(const std::string& sender) {
       "type='signal',sender='org.freedesktop.DBus',path='/org/freedesktop/DBus',"
       "interface='org.freedesktop.DBus',member='NameOwnerChanged',arg0='" +
           sender + "'",
-      [this, sender](sdbus::Message&) { context_.holds.sender_gone(sender); });
+      [this, sender](sdbus::Message&) { sender_gone(sender); });
   // It may have left before the match was there: then nobody tells.
   bus_->callMethodAsync("NameHasOwner")
       .onInterface("org.freedesktop.DBus")
       .withArguments(sender)
       .uponReplyInvoke([this, sender](const sdbus::Error* error, bool present) {
-        if (error == nullptr && !present) context_.holds.sender_gone(sender);
+        if (error == nullptr && !present) sender_gone(sender);
       });
+}
+
+void BusService::sender_gone(const std::string& sender) {
+  context_.traces.sender_gone(sender);
+  context_.holds.sender_gone(sender);
+  forget_sender(sender);
+}
+
+void BusService::forget_sender(const std::string& sender) {
+  if (context_.traces.has(sender) || context_.holds.depends_on(sender)) return;
+  auto watched = senders_.extract(sender);
+  // This may run in the match's own callback: it is destroyed later.
+  if (watched) forgotten_.push_back(std::move(watched.mapped()));
 }
 
 void BusService::refresh_devices() {

@@ -13,6 +13,7 @@
 #include "daemon/bus_connection.h"
 #include "daemon/hold_book.h"
 #include "daemon/probes.h"
+#include "daemon/trace_book.h"
 #include "daemon/tuned_watch.h"
 #include "daemon/tuner.h"
 #include "daemon/writer.h"
@@ -35,6 +36,7 @@ struct BusContext {
   /// Reads configuration and profiles again; the mistakes come back as the error's message.
   std::function<Status()> reload;
   TunedWatch& tuned;
+  TraceBook& traces;
 };
 
 /// All of org.tuneshift1: makes the objects when the bus is there and drops them when it goes.
@@ -54,6 +56,9 @@ class BusService {
   void lost(std::shared_ptr<sdbus::IConnection> connection);
   void add_load(uint32_t id);
   void watch_sender(const std::string& sender);
+  void sender_gone(const std::string& sender);
+  /// Unless it still has a hold or a recording that ends with it.
+  void forget_sender(const std::string& sender);
 
   BusContext context_;
   std::unique_ptr<Authorizer> authorizer_;

@@ -129,10 +129,14 @@ void HoldBook::end(uint32_t cookie, const std::string& why) {
   recorder_.add("release", "hold " + std::to_string(cookie) + " ends: " + why,
                 {{"cookie", cookie}, {"profile", hold.profile}, {"reason", why}});
   tuner_.remove_lease(hold.lease);
-  const bool last = std::none_of(holds_.begin(), holds_.end(), [&](const auto& entry) {
-    return entry.second.dies_with_sender && entry.second.sender == hold.sender;
+  const bool last = hold.dies_with_sender && !depends_on(hold.sender);
+  if (last && sender_forgotten) sender_forgotten(hold.sender);
+}
+
+bool HoldBook::depends_on(const std::string& sender) const {
+  return std::any_of(holds_.begin(), holds_.end(), [&](const auto& entry) {
+    return entry.second.dies_with_sender && entry.second.sender == sender;
   });
-  if (hold.dies_with_sender && last && sender_forgotten) sender_forgotten(hold.sender);
 }
 
 void HoldBook::sender_gone(const std::string& sender) {

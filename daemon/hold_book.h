@@ -63,6 +63,8 @@ class HoldBook {
   /// The bus went away: so did all senders.
   void all_senders_gone();
 
+  /// Whether a hold ends with this sender.
+  [[nodiscard]] bool depends_on(const std::string& sender) const;
   [[nodiscard]] const std::map<uint32_t, Hold>& all() const { return holds_; }
 
   /// Called when the last hold of a sender that must be watched has ended.

@@ -15,10 +15,10 @@
 #include "daemon/recorder.h"
 #include "daemon/writer.h"
 #include "libtune/config.h"
-#include "libtune/detector.h"
 #include "libtune/device_event.h"
 #include "libtune/machine.h"
 #include "libtune/policy.h"
+#include "libtune/recorded_detector.h"
 
 namespace tuneshift {
 
@@ -51,6 +51,9 @@ class Tuner {
 
   void set_senses(Senses senses) { senses_ = std::move(senses); }
   void set_observer(TunerObserver observer) { observer_ = std::move(observer); }
+
+  /// Tells of what the detector is told and decides; empty: no more.
+  void listen(RecordedDetector::Listener listener) { detector_.listen(std::move(listener)); }
 
   void on_event(const Event& event);
   void on_facts(const Reader& reader, const Result<Facts>& facts);
@@ -88,6 +91,9 @@ class Tuner {
 
   /// What a whole-machine lease touches, and what profiles ask of this machine.
   const Machine& machine();
+  /// The store that a reader's file is on; one without names when it cannot be told.
+  const Store& store_of(const Reader& reader);
+  [[nodiscard]] const Config& config() const { return config_; }
   [[nodiscard]] const Policy& policy() const { return policy_; }
   [[nodiscard]] const LoadBook& loads() const { return book_; }
   [[nodiscard]] size_t servers() const { return servers_.size(); }
@@ -137,14 +143,13 @@ class Tuner {
   void rewindow_due_readers();
   void rewindow_reader(const Reader& reader, Helped& helped);
   void tell_state();
-  const Store& store_of(const Reader& reader);
 
   Loop& loop_;
   const KernelFs& kernel_;
   Writer& writer_;
   Recorder& recorder_;
   Config config_;
-  Detector detector_;
+  RecordedDetector detector_;
   Policy policy_;
   Machine machine_;  ///< read when it is asked for after a device came or went
   bool machine_is_old_ = true;

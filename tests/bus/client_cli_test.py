@@ -16,6 +16,7 @@ VERBS = {
     "hold": ["throughput"], "release": ["1"], "switch": ["--auto"], "mode": [], "pause": ["10m"],
     "reload": [], "rearm": [], "holds": [], "knobs": [], "verify": [], "why": ["1"],
     "history": [], "report": [], "devices": [], "histogram": ["vda"], "monitor": [],
+    "record": [os.path.join(tempfile.gettempdir(), f"tuneshift-{os.getpid()}.trace")],
 }
 
 USAGE_ERRORS = [
@@ -26,7 +27,7 @@ USAGE_ERRORS = [
     ["hold", "x", "--json", "--", "true"], ["loads", "--", "true"],
     ["release"], ["release", "x"], ["release", "-1"], ["mode", "fast"], ["pause", "soon"],
     ["switch"], ["switch", "x", "--auto"], ["why", "0"], ["history", "--since", "noon"],
-    ["report", "--since", "25:00"],
+    ["report", "--since", "25:00"], ["record"], ["record", "x", "--for", "3q"], ["replay"],
 ]
 
 
@@ -95,6 +96,35 @@ class WithoutDaemon(unittest.TestCase):
         result = run(["hold", "throughput", "--pid", str(gone.pid)], self.address)
         self.check_one_line(result, 1)
         self.assertIn(f"no process {gone.pid}", result.stderr)
+
+    def test_a_recording_that_cannot_begin_leaves_no_file(self):
+        self.assertEqual(run(["record", *VERBS["record"]], self.address).returncode, 3)
+        self.assertFalse(os.path.exists(VERBS["record"][0]))
+
+    def test_a_broken_trace_exits_1(self):
+        trace = os.path.join(self.directory.name, "run.trace")
+        for text, mistake in (("", "line 1: no trace of tuneshift"),
+                              ("tuneshift-trace 1.0\n1 \x1b[31m", "line 2: no kind of line"),
+                              ("tuneshift-trace 9.0\n", "line 1: format 9.0")):
+            with self.subTest(text=text):
+                with open(trace, "w", encoding="ascii") as file:
+                    file.write(text)
+                result = run(["replay", trace, "--profiles", self.directory.name], self.missing)
+                self.check_one_line(result, 1)
+                self.assertIn(f"{trace}: {mistake}", result.stderr)
+        for path, mistake in ((trace + ".missing", "No such file"),
+                              (self.directory.name, "Is a directory")):
+            result = run(["replay", path, "--profiles", self.directory.name], self.missing)
+            self.check_one_line(result, 1)
+            self.assertIn(mistake, result.stderr)
+
+    def test_a_trace_without_decisions(self):
+        trace = os.path.join(self.directory.name, "empty.trace")
+        with open(trace, "w", encoding="ascii") as file:
+            file.write("tuneshift-trace 1.0\n")
+        result = run(["replay", trace, "--check", "--profiles", self.directory.name], self.missing)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn("Nothing was decided.", result.stdout)
 
     def test_every_verb_has_help(self):
         overview = run(["--help"], self.missing)

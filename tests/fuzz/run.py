@@ -16,7 +16,8 @@ SOURCE = pathlib.Path(__file__).resolve().parent
 REPOSITORY = SOURCE.parent.parent
 
 # The longest input of each. The last two have little to find: where all run they get half the time.
-LENGTHS = {"profile": 2048, "journal": 1024, "restore": 1024, "config": 1024, "knob_name": 300}
+LENGTHS = {"profile": 2048, "journal": 1024, "restore": 1024, "trace": 2048, "config": 1024,
+           "knob_name": 300}
 SMALL = ("config", "knob_name")
 SEEDS = {"profile": ["profiles"], "config": ["systemd"]}
 AT_ONCE = 2

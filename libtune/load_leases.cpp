@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "libtune/load_leases.h"
+
+namespace tuneshift {
+
+void LoadLeases::on_change(const LoadChange& change, const Load* load) {
+  switch (change.kind) {
+    case LoadChangeKind::suspected:
+    case LoadChangeKind::look_again:
+    case LoadChangeKind::progress:
+      break;
+    case LoadChangeKind::recognised:
+      add_suspect(change.reader);
+      break;
+    case LoadChangeKind::dormant:
+    case LoadChangeKind::rejected:
+      end_suspect(change.reader);
+      break;
+    case LoadChangeKind::started:
+    case LoadChangeKind::joined:
+      add_load(change);
+      break;
+    case LoadChangeKind::finished:
+    case LoadChangeKind::abandoned:
+      if (load != nullptr) end_load(*load);
+      break;
+  }
+}
+
+void LoadLeases::add_suspect(const Reader& reader) {
+  if (suspects_.contains(reader)) return;
+  Lease lease;
+  lease.kind = LeaseKind::suspect;
+  lease.profile = loading_profile_;
+  lease.owner = "suspect " + std::to_string(reader.process.pid);
+  lease.reason = "reads a model file";
+  lease.stores = {store_of_(reader)};
+  suspects_[reader] = policy_.add(std::move(lease));
+}
+
+void LoadLeases::end_suspect(const Reader& reader) {
+  const auto suspect = suspects_.find(reader);
+  if (suspect == suspects_.end()) return;
+  policy_.remove(suspect->second);
+  suspects_.erase(suspect);
+}
+
+void LoadLeases::add_load(const LoadChange& change) {
+  const Store store = store_of_(change.reader);
+  if (const auto known = loads_.find(change.load); known != loads_.end()) {
+    policy_.extend(known->second, store);
+  } else {
+    Lease lease;
+    lease.kind = LeaseKind::load;
+    lease.profile = loading_profile_;
+    lease.owner = "load " + std::to_string(change.load);
+    lease.reason = "loads a model";
+    lease.stores = {store};
+    loads_[change.load] = policy_.add(std::move(lease));
+  }
+  end_suspect(change.reader);
+}
+
+void LoadLeases::end_load(const Load& load) {
+  std::vector<Store> stores;
+  if (const auto known = loads_.find(load.id); known != loads_.end()) {
+    if (const Lease* lease = policy_.lease(known->second)) stores = lease->stores;
+    policy_.remove(known->second);
+    loads_.erase(known);
+  }
+  if (load.state != Load::State::finished) return;
+  for (const ProcessId& process : load.processes) {
+    served_.insert(process);
+    uint64_t& id = servers_[process];
+    for (const Store& store : stores) policy_.extend(id, store);
+    if (id != 0) continue;
+    Lease lease;
+    lease.kind = LeaseKind::server;
+    lease.profile = serving_profile_;
+    lease.owner = "server " + std::to_string(process.pid);
+    lease.reason = "serves a model";
+    lease.stores = stores;
+    id = policy_.add(std::move(lease));
+  }
+}
+
+void LoadLeases::on_process_gone(const ProcessId& process) {
+  for (auto it = suspects_.begin(); it != suspects_.end();) {
+    const bool gone = it->first.process == process;
+    if (gone) policy_.remove(it->second);
+    it = gone ? suspects_.erase(it) : std::next(it);
+  }
+  if (const auto server = servers_.find(process); server != servers_.end()) {
+    policy_.remove(server->second);
+    servers_.erase(server);
+  }
+}
+
+}  // namespace tuneshift
