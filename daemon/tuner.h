@@ -112,6 +112,8 @@ class Tuner {
   void on_recognised(const LoadChange& change);
   void on_begun(const LoadChange& change);
   void on_ended(const LoadChange& change);
+  /// Looks at the machine's memory for this load: at most once in a while, unless it ends.
+  void look_at_memory(LoadView& view, uint64_t now_ns, bool at_end);
   void drop(const LoadChange& change);
   void on_process_gone(const ProcessId& process);
   void on_timer();
