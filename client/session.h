@@ -42,6 +42,7 @@ void add_history_verbs(CLI::App& app, Session& session);
 void add_report_verbs(CLI::App& app, Session& session);
 void add_device_verbs(CLI::App& app, Session& session);
 void add_monitor_verbs(CLI::App& app, Session& session);
+void add_top_verbs(CLI::App& app, Session& session);
 
 /// What `tuneshiftctl` does without a verb.
 int show_status(Daemon& daemon, const Session& session);

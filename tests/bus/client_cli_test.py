@@ -16,6 +16,7 @@ VERBS = {
     "hold": ["throughput"], "release": ["1"], "switch": ["--auto"], "mode": [], "pause": ["10m"],
     "reload": [], "rearm": [], "holds": [], "knobs": [], "verify": [], "why": ["1"],
     "history": [], "report": [], "devices": [], "histogram": ["vda"], "monitor": [],
+    "top": [],
 }
 
 USAGE_ERRORS = [
@@ -26,7 +27,8 @@ USAGE_ERRORS = [
     ["hold", "x", "--json", "--", "true"], ["loads", "--", "true"],
     ["release"], ["release", "x"], ["release", "-1"], ["mode", "fast"], ["pause", "soon"],
     ["switch"], ["switch", "x", "--auto"], ["why", "0"], ["history", "--since", "noon"],
-    ["report", "--since", "25:00"],
+    ["report", "--since", "25:00"], ["top", "--interval", "0"], ["top", "--interval", "soon"],
+    ["top", "--count", "0"], ["top", "vda"],
 ]
 
 
