@@ -168,6 +168,7 @@ struct request {
   struct request_queue* q;
   unsigned int cmd_flags;
   unsigned int __data_len;
+  __u64 start_time_ns;
 };
 
 #if defined(__TARGET_ARCH_x86)

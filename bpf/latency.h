@@ -2,14 +2,17 @@
 // What the latency probe shares with user space.
 #pragma once
 
-#define TUNESHIFT_LATENCY_BUCKETS \
-  27  // log2 of µs: bucket i counts [2^i, 2^(i+1)), the last is open
+// log2 of µs or bytes: bucket i counts [2^i, 2^(i+1)), the first also 0, the last is open.
+#define TUNESHIFT_LATENCY_BUCKETS 27
 
 struct tuneshift_latency_key {
   __u32 device;  // the disk's dev_t (major << 20 | first minor)
   __u32 write;   // 0 read, 1 write
 };
 
+// The completed requests of one disk and direction.
 struct tuneshift_latency {
-  __u64 count[TUNESHIFT_LATENCY_BUCKETS];
+  __u64 queue[TUNESHIFT_LATENCY_BUCKETS];   // µs, insert → issue: only those that were queued
+  __u64 device[TUNESHIFT_LATENCY_BUCKETS];  // µs, issue → completion
+  __u64 size[TUNESHIFT_LATENCY_BUCKETS];    // bytes
 };

@@ -144,30 +144,33 @@ Result<Json> Daemon::manager() {
   });
 }
 
-Result<Json> Daemon::loads() {
+Result<Json> Daemon::objects() {
   return attempt([this] {
-    std::map<uint64_t, Json> by_id;
+    std::map<uint64_t, Json> loads;
+    Json devices = Json::array();
     for (const auto& [path, interfaces] : bus_->manager.GetManagedObjects()) {
       const auto load = interfaces.find(org::tuneshift1::Load_proxy::INTERFACE_NAME);
-      const auto id = load_id(path);
-      if (load == interfaces.end() || !id) continue;
-      by_id[*id] = Json::object().set("id", *id).merge(properties_to_json(load->second));
+      if (const auto id = load_id(path); load != interfaces.end() && id)
+        loads[*id] = Json::object().set("id", *id).merge(properties_to_json(load->second));
+      const auto device = interfaces.find(org::tuneshift1::Device_proxy::INTERFACE_NAME);
+      if (device != interfaces.end()) devices.append(properties_to_json(device->second));
     }
-    Json list = Json::array();
-    for (auto& [id, load] : by_id) list.append(std::move(load));
-    return list;
+    Json by_id = Json::array();
+    for (auto& [id, load] : loads) by_id.append(std::move(load));
+    return Json::object().set("loads", std::move(by_id)).set("devices", std::move(devices));
   });
 }
 
+Result<Json> Daemon::loads() {
+  const auto all = objects();
+  if (!all) return all.error();
+  return all.value()["loads"];
+}
+
 Result<Json> Daemon::devices() {
-  return attempt([this] {
-    Json list = Json::array();
-    for (const auto& [path, interfaces] : bus_->manager.GetManagedObjects()) {
-      const auto device = interfaces.find(org::tuneshift1::Device_proxy::INTERFACE_NAME);
-      if (device != interfaces.end()) list.append(properties_to_json(device->second));
-    }
-    return list;
-  });
+  const auto all = objects();
+  if (!all) return all.error();
+  return all.value()["devices"];
 }
 
 Result<Json> Daemon::profiles() {

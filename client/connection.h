@@ -56,6 +56,7 @@ class Daemon {
   ~Daemon();
 
   Result<Json> manager();   ///< object: version, mode, state, loads, servers, …
+  Result<Json> objects();   ///< object of loads and devices, from one call
   Result<Json> loads();     ///< array by id: id and the properties
   Result<Json> devices();   ///< array by name: the properties
   Result<Json> profiles();  ///< array of name, summary

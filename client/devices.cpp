@@ -25,7 +25,7 @@ std::string kib(const Json& value) {
 }
 
 std::string at_most(const Json& buckets, double share) {
-  const uint64_t limit_us = percentile_limit_us(buckets, share);
+  const uint64_t limit_us = percentile_limit(buckets, share);
   return limit_us == 0 ? "" : "< " + human_duration(limit_us);
 }
 
@@ -57,6 +57,29 @@ int list(Daemon& daemon, const Session& session) {
   return kSuccess;
 }
 
+/// Latency in µs, sizes in bytes. "read" and "write" are the time on the device.
+Json histogram_json(const Json& device) {
+  Json shown = Json::object();
+  shown.set("name", device["name"]).set("unit", "us");
+  for (const char* way : {"read", "write"}) {
+    const std::string name = way;
+    shown.set(name, histogram_rows(device[name + "_latency"]));
+    shown.set(name + "_queue", histogram_rows(device[name + "_queue_latency"]));
+    shown.set(name + "_sizes", histogram_rows(device[name + "_sizes"]));
+  }
+  return shown;
+}
+
+std::string render(const Json& device, const Style& style) {
+  const std::string name = printable(device["name"].text());
+  return render_latency(name + " reads", device["read_queue_latency"], device["read_latency"],
+                        style) +
+         '\n' + render_sizes(name + " read sizes", device["read_sizes"], style) + '\n' +
+         render_latency(name + " writes", device["write_queue_latency"], device["write_latency"],
+                        style) +
+         '\n' + render_sizes(name + " write sizes", device["write_sizes"], style);
+}
+
 int histogram(Daemon& daemon, const Session& session, const std::string& name) {
   const auto devices = daemon.devices();
   if (!devices) return fail(devices.error());
@@ -71,16 +94,10 @@ int histogram(Daemon& daemon, const Session& session, const std::string& name) {
                  0});
   }
   if (session.json) {
-    Json shown = Json::object();
-    shown.set("name", (*device)["name"]).set("unit", "us");
-    shown.set("read", histogram_rows((*device)["read_latency"]));
-    shown.set("write", histogram_rows((*device)["write_latency"]));
-    print(shown);
-    return kSuccess;
+    print(histogram_json(*device));
+  } else {
+    print(render(*device, session.style));
   }
-  const std::string title = printable((*device)["name"].text());
-  print(render_histogram(title + " reads", (*device)["read_latency"], session.style) + '\n' +
-        render_histogram(title + " writes", (*device)["write_latency"], session.style));
   return kSuccess;
 }
 
@@ -92,7 +109,8 @@ void add_device_verbs(CLI::App& app, Session& session) {
         session.verb = [&session](Daemon& daemon) { return list(daemon, session); };
       });
   auto name = std::make_shared<std::string>();
-  auto* verb = app.add_subcommand("histogram", "Show a device's latency since the daemon started");
+  auto* verb =
+      app.add_subcommand("histogram", "Show a device's latency and request sizes since the start");
   verb->add_option("DEVICE", *name, "See 'tuneshiftctl devices'")->required();
   verb->callback([&session, name] {
     session.verb = [&session, name](Daemon& daemon) { return histogram(daemon, session, *name); };

@@ -202,12 +202,8 @@ std::string load_time(const Json& load) {
     const uint64_t finished = load["finished"].number();
     return finished > started ? "took " + human_duration(finished - started) : "";
   }
-  const uint64_t total = load["bytes_total"].number();
-  const uint64_t loaded = load["bytes_loaded"].number();
-  const uint64_t rate = load_rate(load);
-  if (rate == 0 || loaded >= total) return "";
-  const auto seconds = static_cast<double>(total - loaded) / static_cast<double>(rate);
-  return human_duration(static_cast<uint64_t>(seconds * 1e6)) + " left";
+  const uint64_t left_us = load["time_left"].number();
+  return left_us == 0 ? "" : human_duration(left_us) + " left";
 }
 
 uint64_t load_rate(const Json& load) {

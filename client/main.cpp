@@ -39,6 +39,7 @@ int run(int argc, char** argv) {
   app.get_formatter()->label("TEXT", "");
   add_status_verbs(app, session);
   add_load_verbs(app, session);
+  add_top_verbs(app, session);
   add_profile_verbs(app, session);
   add_import_verbs(app, session);
   add_control_verbs(app, session);

@@ -29,6 +29,18 @@ std::vector<std::string> list_of(const Text& set) {
   return {set.begin(), set.end()};
 }
 
+BusRows reader_rows(const LoadView& load) {
+  BusRows rows;
+  for (const LoadReaderView& one : load.readers) {
+    rows.push_back({{"pid", sdbus::Variant(one.pid)},
+                    {"command", sdbus::Variant(one.command)},
+                    {"path", sdbus::Variant(one.path)},
+                    {"missed", sdbus::Variant(one.missed_bytes)},
+                    {"size", sdbus::Variant(one.file_bytes)}});
+  }
+  return rows;
+}
+
 }  // namespace
 
 LoadObject::LoadObject(sdbus::IConnection& connection, BusContext& context, Authorizer& authorizer,
@@ -80,6 +92,10 @@ uint64_t LoadObject::Rate() {
   return view().rate;
 }
 
+uint64_t LoadObject::TimeLeft() {
+  return time_left_us(view());
+}
+
 uint64_t LoadObject::Started() {
   return view().started_us;
 }
@@ -115,7 +131,13 @@ void LoadObject::Describe(sdbus::Result<BusRow>&& result) {
                          {"rate_before", sdbus::Variant(load.rate_before)},
                          {"rate_after", sdbus::Variant(load.rate_after)},
                          {"saved_us", sdbus::Variant(load.saved_us)},
-                         {"assistance", sdbus::Variant(load.assistance)}});
+                         {"assistance", sdbus::Variant(load.assistance)},
+                         {"readers", sdbus::Variant(reader_rows(load))},
+                         {"missed", sdbus::Variant(load.missed_bytes)},
+                         {"refaulted", sdbus::Variant(load.refaulted_bytes)},
+                         {"evicted", sdbus::Variant(load.evicted_bytes)},
+                         {"major_faults", sdbus::Variant(load.major_faults)},
+                         {"warning", sdbus::Variant(load.warning)}});
   });
 }
 
@@ -178,11 +200,27 @@ LatencyHistogram DeviceObject::latency() const {
 }
 
 std::vector<uint64_t> DeviceObject::ReadLatency() {
-  return latency().read;
+  return latency().read.device;
 }
 
 std::vector<uint64_t> DeviceObject::WriteLatency() {
-  return latency().write;
+  return latency().write.device;
+}
+
+std::vector<uint64_t> DeviceObject::ReadQueueLatency() {
+  return latency().read.queue;
+}
+
+std::vector<uint64_t> DeviceObject::WriteQueueLatency() {
+  return latency().write.queue;
+}
+
+std::vector<uint64_t> DeviceObject::ReadSizes() {
+  return latency().read.sizes;
+}
+
+std::vector<uint64_t> DeviceObject::WriteSizes() {
+  return latency().write.sizes;
 }
 
 }  // namespace tuneshift

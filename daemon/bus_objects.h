@@ -32,6 +32,7 @@ class LoadObject
   uint64_t BytesTotal() override;
   uint64_t BytesLoaded() override;
   uint64_t Rate() override;
+  uint64_t TimeLeft() override;
   uint64_t Started() override;
   uint64_t Finished() override;
   std::string Assistance() override;
@@ -61,6 +62,10 @@ class DeviceObject : public sdbus::AdaptorInterfaces<org::tuneshift1::Device_ada
   std::map<std::string, std::string> Queue() override;
   std::vector<uint64_t> ReadLatency() override;
   std::vector<uint64_t> WriteLatency() override;
+  std::vector<uint64_t> ReadQueueLatency() override;
+  std::vector<uint64_t> WriteQueueLatency() override;
+  std::vector<uint64_t> ReadSizes() override;
+  std::vector<uint64_t> WriteSizes() override;
 
   [[nodiscard]] LatencyHistogram latency() const;
 

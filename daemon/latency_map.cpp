@@ -17,12 +17,13 @@ constexpr unsigned minor_bits = 20;
 
 }  // namespace
 
-std::vector<uint64_t> read_latency(int map_fd, uint32_t device_major, uint32_t device_minor,
-                                   bool write) {
+RequestCounts read_latency(int map_fd, uint32_t device_major, uint32_t device_minor, bool write) {
   const tuneshift_latency_key key{device_major << minor_bits | device_minor, write ? 1U : 0U};
   tuneshift_latency latency{};
   if (bpf_map_lookup_elem(map_fd, &key, &latency) != 0) return {};
-  return {std::begin(latency.count), std::end(latency.count)};
+  return {{std::begin(latency.queue), std::end(latency.queue)},
+          {std::begin(latency.device), std::end(latency.device)},
+          {std::begin(latency.size), std::end(latency.size)}};
 }
 
 uint64_t count_requests(int map_fd) {
@@ -32,7 +33,7 @@ uint64_t count_requests(int map_fd) {
   while (bpf_map_get_next_key(map_fd, previous, &key) == 0) {
     tuneshift_latency latency{};
     if (bpf_map_lookup_elem(map_fd, &key, &latency) == 0)
-      total = std::accumulate(std::begin(latency.count), std::end(latency.count), total);
+      total = std::accumulate(std::begin(latency.device), std::end(latency.device), total);
     previous = &key;
   }
   return total;

@@ -2,14 +2,14 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
+
+#include "daemon/probes.h"
 
 namespace tuneshift {
 
 /// The counts of one disk and direction in the latency program's map; empty before its first
 /// request.
-std::vector<uint64_t> read_latency(int map_fd, uint32_t device_major, uint32_t device_minor,
-                                   bool write);
+RequestCounts read_latency(int map_fd, uint32_t device_major, uint32_t device_minor, bool write);
 
 /// Requests counted so far, of all disks, both directions.
 uint64_t count_requests(int map_fd);

@@ -14,6 +14,7 @@ constexpr uint64_t second_ns = 1'000'000'000;
 constexpr uint64_t least_rate_ns = 4'000'000;
 constexpr uint64_t least_rate_bytes = 256 << 10;
 constexpr uint64_t sample_every_ns = 200'000'000;
+constexpr uint64_t thrash_share = 5;  // percent of what was loaded
 
 uint64_t rate_of(uint64_t bytes, uint64_t duration_ns) {
   if (duration_ns == 0) return 0;
@@ -34,6 +35,12 @@ std::string pattern_of(const Load& load) {
 
 }  // namespace
 
+uint64_t time_left_us(const LoadView& view) {
+  if (view.finished_us != 0 || view.rate == 0 || view.loaded_bytes >= view.total_bytes) return 0;
+  return static_cast<uint64_t>(static_cast<double>(view.total_bytes - view.loaded_bytes) * 1e6 /
+                               static_cast<double>(view.rate));
+}
+
 LoadView& LoadBook::update(const Load& load, const Store& store, uint64_t now_ns) {
   LoadView& view = views_[load.id];
   if (view.id == 0) {
@@ -51,8 +58,16 @@ LoadView& LoadBook::update(const Load& load, const Store& store, uint64_t now_ns
   view.evidence = load.evidence;
   view.shards = load.shards;
   view.pattern = pattern_of(load);
+  view.readers.clear();
+  view.missed_bytes = 0;
   for (const LoadReader& one : load.readers) {
-    view.processes.insert(static_cast<uint32_t>(one.reader.process.pid));
+    const auto pid = static_cast<uint32_t>(one.reader.process.pid);
+    if (view.readers.size() < LoadBook::shown_readers) {
+      view.readers.push_back({pid, escape(one.facts.command_line), escape(one.facts.path),
+                              one.bytes, one.facts.file_size});
+    }
+    view.missed_bytes += one.bytes;
+    view.processes.insert(pid);
     view.commands.insert(escape(one.facts.command_line));
     view.files.insert(escape(one.facts.path));
     view.cgroup = escape(one.facts.cgroup);
@@ -76,6 +91,22 @@ void LoadBook::helped(LoadView& view, uint64_t bytes, uint64_t now_ns) {
   if (duration_ns >= least_rate_ns && bytes >= least_rate_bytes) {
     view.rate_before = rate_of(bytes, duration_ns);
   }
+}
+
+void LoadBook::note_memory(LoadView& view, const VmStat& now, uint64_t page_bytes) {
+  if (!view.memory_at_start) view.memory_at_start = now;
+  const VmStat change = now - *view.memory_at_start;
+  view.refaulted_bytes = change.refaulted_pages * page_bytes;
+  view.evicted_bytes = change.evicted_pages * page_bytes;
+  view.major_faults = change.major_faults;
+  // Refaults alone do not say that memory is short now: a model that was evicted yesterday refaults
+  // as well.
+  const uint64_t again = std::min(view.refaulted_bytes, view.evicted_bytes);
+  view.warning.clear();
+  if (again / thrash_share <= view.loaded_bytes / 100) return;
+  view.warning = "thrash: memory too small: while it loaded, " +
+                 std::to_string(view.evicted_bytes >> 20) + " MiB were evicted and " +
+                 std::to_string(view.refaulted_bytes >> 20) + " MiB came back";
 }
 
 std::vector<uint32_t> LoadBook::end(uint32_t id, const Load& load, uint64_t now_us) {

@@ -33,7 +33,10 @@ std::vector<Source> sources() {
       {"reads", reads_image(), {"block_bio_queue"}, true},
       {cache_fills, cache_fills_image(), {"mm_filemap_add_to_page_cache"}, true},
       {"mappings", mappings_image(), {"vm_unmapped_area"}, true},
-      {"latency", latency_image(), {"block_rq_issue", "block_rq_complete"}, false},
+      {"latency",
+       latency_image(),
+       {"block_rq_insert", "block_rq_issue", "block_rq_complete"},
+       false},
       {sysctl_writes, sysctl_writes_image(), {}, true},
   };
 }

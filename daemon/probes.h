@@ -31,10 +31,17 @@ struct ProbeSettings {
   std::string kernel_root = "/";   ///< where proc/kallsyms is; another directory in tests
 };
 
-/// Buckets of log2 µs since start: element i counts [2^i, 2^(i+1)).
+/// Completed requests since start, by log2 of µs or bytes: element i counts [2^i, 2^(i+1)), the
+/// first also 0.
+struct RequestCounts {
+  std::vector<uint64_t> queue;   ///< µs in the scheduler's queue; only those that were queued
+  std::vector<uint64_t> device;  ///< µs from their issue to the driver to their completion
+  std::vector<uint64_t> sizes;   ///< bytes
+};
+
 struct LatencyHistogram {
-  std::vector<uint64_t> read;
-  std::vector<uint64_t> write;
+  RequestCounts read;
+  RequestCounts write;
 };
 
 /// The BPF side: loads and attaches each signal by itself and turns ring-buffer records into

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "daemon/tuner.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -9,6 +11,8 @@
 namespace tuneshift {
 
 namespace {
+
+constexpr uint64_t memory_look_ns = 200'000'000;
 
 uint32_t pid_of(const Reader& reader) {
   return static_cast<uint32_t>(reader.process.pid);
@@ -92,7 +96,9 @@ void Tuner::carry_out(const Detector::Changes& changes) {
         on_begun(change);
         break;
       case LoadChangeKind::progress:
-        book_.update(*detector_.load(change.load), store_of(change.reader), monotonic_ns());
+        look_at_memory(
+            book_.update(*detector_.load(change.load), store_of(change.reader), monotonic_ns()),
+            monotonic_ns(), false);
         break;
       case LoadChangeKind::finished:
       case LoadChangeKind::abandoned:
@@ -165,6 +171,7 @@ void Tuner::on_begun(const LoadChange& change) {
   if (lease == load_leases_.end()) {
     view.started_us = realtime_us();
     view.suspected_ns = helped.suspected_ns;
+    look_at_memory(view, monotonic_ns(), false);
     Lease fresh;
     fresh.kind = LeaseKind::load;
     fresh.profile = config_.loading_profile;
@@ -212,14 +219,15 @@ void Tuner::on_ended(const LoadChange& change) {
   }
   book_.update(load, store_of(change.reader), load.last_progress_ns);
   const auto forgotten = book_.end(change.load, load, realtime_us());
-  const LoadView& view = *book_.find(change.load);
+  LoadView& view = *book_.find(change.load);
+  look_at_memory(view, monotonic_ns(), true);
   const uint64_t duration_us =
       (std::max(load.last_progress_ns, load.first_ns) - load.first_ns) / 1000;
   recorder_.add(to_string(change.kind),
                 "load " + std::to_string(change.load) + " " + to_string(change.kind) + ": " +
                     mib(load.loaded_bytes) + " of " + mib(load.total_bytes) + " in " +
                     std::to_string(duration_us / 1000) + " ms, " + mib(view.rate) +
-                    "/s: " + change.reason,
+                    "/s: " + change.reason + (view.warning.empty() ? "" : "; " + view.warning),
                 {{"load", change.load},
                  {"pid", pid_of(change.reader)},
                  {"path", view.model},
@@ -228,7 +236,12 @@ void Tuner::on_ended(const LoadChange& change) {
                  {"bytes", load.loaded_bytes},
                  {"total", load.total_bytes},
                  {"duration_us", duration_us},
-                 {"rate", view.rate}});
+                 {"rate", view.rate},
+                 {"missed", view.missed_bytes},
+                 {"refaulted", view.refaulted_bytes},
+                 {"evicted", view.evicted_bytes},
+                 {"major_faults", view.major_faults},
+                 {"warning", view.warning}});
   for (const LoadReader& one : load.readers) {
     auto helped = helped_.find(one.reader);
     if (helped == helped_.end()) continue;
@@ -287,6 +300,15 @@ void Tuner::serve(const ProcessId& process, const std::vector<Store>& stores) {
   server.stores = stores;
   noticed_ns_[server.owner] = monotonic_ns();
   lease = policy_.add(std::move(server));
+}
+
+void Tuner::look_at_memory(LoadView& view, uint64_t now_ns, bool at_end) {
+  // The kernel sums up its counters of all CPUs for each look.
+  if (!at_end && now_ns < view.memory_ns + memory_look_ns) return;
+  view.memory_ns = now_ns;
+  if (const auto stat = read_vmstat(kernel_); stat.ok()) {
+    LoadBook::note_memory(view, stat.value(), static_cast<uint64_t>(sysconf(_SC_PAGESIZE)));
+  }
 }
 
 void Tuner::drop(const LoadChange& change) {

@@ -123,6 +123,8 @@ class Tuner {
   void serve(const ProcessId& process, const std::vector<Store>& stores);
   /// Takes the sample that the detector waits for, if it does.
   void take_sample(const Reader& reader);
+  /// Looks at the machine's memory for this load: at most once in a while, unless it ends.
+  void look_at_memory(LoadView& view, uint64_t now_ns, bool at_end);
   void drop(const LoadChange& change);
   void on_process_gone(const ProcessId& process);
   void on_timer();

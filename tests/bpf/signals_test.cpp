@@ -116,7 +116,7 @@ TEST_CASE("without permission every signal is absent and says why") {
     const Reader nobody;
     probes.silence(nobody);
     bool good = probes.poll_fd() == -1 && probes.bytes_seen(nobody) == 0 &&
-                probes.latency(1, 2).read.empty() && probes.signals().size() == 5;
+                probes.latency(1, 2).read.device.empty() && probes.signals().size() == 5;
     for (const auto& [name, state] : probes.signals())
       good = good && state.tier == Tier::absent &&
              state.why == "not permitted: CAP_BPF and CAP_PERFMON";
@@ -129,15 +129,31 @@ TEST_CASE("the latency of a disk's reads is counted") {
   const ColdFile file(directory, floor_bytes);
   Watch watch(directory.path());
   const FileId disk = disk_of(file.id());
-  const auto histogram = [&] {
-    return watch.probes().latency(disk.device_major, disk.device_minor);
+  const auto reads = [&] {
+    return watch.probes().latency(disk.device_major, disk.device_minor).read;
   };
-  const uint64_t before = total(histogram().read);
+  const uint64_t before = total(reads().device);
   REQUIRE(run_reader([&] { return read_directly(file.path()); }));
-  const LatencyHistogram after = histogram();
+  const RequestCounts after = reads();
   // A request holds at most a few megabytes, and no disk answers in less than a microsecond.
-  CHECK(total(after.read) >= before + floor_bytes / (4 * mib));
-  CHECK(after.read.size() == 27);
-  CHECK(after.read[0] < total(after.read));
-  CHECK(watch.probes().latency(4095, 1).read.empty());
+  CHECK(total(after.device) >= before + floor_bytes / (4 * mib));
+  CHECK(after.device.size() == 27);
+  CHECK(after.device[0] < total(after.device));
+  CHECK(watch.probes().latency(4095, 1).read.device.empty());
+}
+
+TEST_CASE("the sizes of a disk's requests are counted, and how long they were queued") {
+  const ScratchDirectory directory;
+  const ColdFile file(directory, floor_bytes);
+  Watch watch(directory.path());
+  const FileId disk = disk_of(file.id());
+  REQUIRE(run_reader([&] { return read_directly(file.path()); }));
+  const RequestCounts reads = watch.probes().latency(disk.device_major, disk.device_minor).read;
+  CHECK(total(reads.sizes) == total(reads.device));
+  CHECK(total(reads.queue) <= total(reads.device));
+  uint64_t least_bytes = 0;
+  for (size_t i = 0; i < reads.sizes.size(); ++i) least_bytes += reads.sizes[i] << i;
+  CHECK(2 * least_bytes >= floor_bytes);
+  // No disk has sectors of less than 512 bytes.
+  CHECK(std::accumulate(reads.sizes.begin(), reads.sizes.begin() + 9, uint64_t{0}) == 0);
 }

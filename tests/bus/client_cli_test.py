@@ -17,6 +17,7 @@ VERBS = {
     "reload": [], "rearm": [], "holds": [], "knobs": [], "verify": [], "why": ["1"],
     "history": [], "report": [], "devices": [], "histogram": ["vda"], "monitor": [],
     "record": [os.path.join(tempfile.gettempdir(), f"tuneshift-{os.getpid()}.trace")],
+    "top": [],
 }
 
 USAGE_ERRORS = [
@@ -28,6 +29,8 @@ USAGE_ERRORS = [
     ["release"], ["release", "x"], ["release", "-1"], ["mode", "fast"], ["pause", "soon"],
     ["switch"], ["switch", "x", "--auto"], ["why", "0"], ["history", "--since", "noon"],
     ["report", "--since", "25:00"], ["record"], ["record", "x", "--for", "3q"], ["replay"],
+    ["report", "--since", "25:00"], ["top", "--interval", "0"], ["top", "--interval", "soon"],
+    ["top", "--count", "0"], ["top", "vda"],
 ]
 
 

@@ -4,7 +4,6 @@
 #include <cstdlib>
 #include <ctime>
 
-#include "client/histogram.h"
 #include "client/table.h"
 #include "tests/catch.h"
 
@@ -100,22 +99,4 @@ TEST_CASE("Table cells cannot drive the terminal", "[table]") {
   Table table({{"NAME"}});
   table.add({"\x1b[2J"});
   CHECK(table.render(Style{.colour = true}) == "\033[1mNAME\033[0m\n\\x1b[2J\n");
-}
-
-TEST_CASE("Histograms", "[histogram]") {
-  Json buckets = Json::array();
-  for (const uint64_t count : {0U, 0U, 10U, 0U, 30U, 1U, 0U}) buckets.append(count);
-  CHECK(percentile_limit_us(buckets, 0.2) == 8);
-  CHECK(percentile_limit_us(buckets, 0.5) == 32);
-  CHECK(percentile_limit_us(buckets, 1.0) == 64);
-  CHECK(percentile_limit_us(Json::array(), 0.5) == 0);
-  const Json rows = histogram_rows(buckets);
-  CHECK(rows.line() == R"([{"from":4,"to":8,"count":10},{"from":8,"to":16,"count":0},)"
-                       R"({"from":16,"to":32,"count":30},{"from":32,"to":64,"count":1}])");
-  CHECK(histogram_rows(Json::array()).line() == "[]");
-  const std::string text = render_histogram("vda reads", buckets, {});
-  CHECK(text.starts_with("vda reads: 41 requests, half under 32 µs, 99 % under 64 µs\n"));
-  CHECK(text.find("16 µs  32 µs     30  " + std::string(40, '#') + "\n") != std::string::npos);
-  CHECK(text.find("32 µs  64 µs      1  #\n") != std::string::npos);
-  CHECK(render_histogram("x", Json::array(), {}) == "x: 0 requests\n");
 }

@@ -62,10 +62,10 @@ TEST_CASE("An empty report is still a report", "[report]") {
 }
 
 TEST_CASE("Progress of a load", "[loads]") {
-  const Json running = load("loading", 3000, 4000, 500);
+  const Json running = load("loading", 3000, 4000, 500).set("time_left", uint64_t{2000000});
   CHECK(load_percent(running) == 75);
   CHECK(load_time(running) == "2 s left");
-  CHECK(load_time(load("loading", 3000, 4000, 0)).empty());
+  CHECK(load_time(load("loading", 3000, 4000, 500)).empty());
   CHECK(load_percent(load("loading", 9, 4, 0)) == 100);
   CHECK(load_percent(load("loading", 9, 0, 0)) == 0);
   const Json ended = load("finished", 4000, 4000, 0).set("finished", uint64_t{3000000});

@@ -40,11 +40,16 @@ def _die_with_parent():
         signal.signal(number, signal.SIG_DFL)
 
 
-def spawn(command, **options):
-    """subprocess.Popen of a program that does not outlive us. Call from the main thread."""
+def spawn(command, prepare=None, **options):
+    """subprocess.Popen of a program that does not outlive us; `prepare` runs in the new process,
+    which leads a session. Call from the main thread."""
+    def before_exec():
+        _die_with_parent()
+        if prepare is not None:
+            prepare()
+
     try:
-        return subprocess.Popen(command, start_new_session=True, preexec_fn=_die_with_parent,
-                                **options)
+        return subprocess.Popen(command, start_new_session=True, preexec_fn=before_exec, **options)
     except OSError as error:
         raise Failed(f"{command[0]}: {error.strerror}") from error
 
