@@ -138,6 +138,11 @@ void KnobWriter::settle_guards(const KnobRecord& mover, const Guards& guards, Re
 void KnobWriter::settle_guard(const KnobRecord& mover, const Guard& guard, Receipt& receipt) {
   KnobRecord* known = find(guard.knob.name);
   if (guard.is_guest && mover.in_force && !shows_original(kernel_, mover)) {
+    // Also somebody else's number goes with the scheduler, and comes back with it.
+    if (known != nullptr && known->state == KnobState::yielded) {
+      known->has_original = false;
+      set_state(*known, KnobState::ours);
+    }
     KnobRecord& guest = moved_record(mover, guard);
     guest.in_force = guest.guarded = true;
     return;

@@ -355,7 +355,11 @@ void KnobWriter::put_back(KnobRecord& record, Receipt& receipt) {
         !may_be_rounded(*record.knob.kind, record.original, shown.value())) {
       return yield(record, shown.value(), receipt);  // somebody wrote between the two calls
     }
-    if (shown) confirm(record, shown.value());
+    if (shown) {
+      confirm(record, shown.value());
+    } else if (!is_expected(record, record.original)) {
+      record.ours.push_back(record.original);  // where it is back unseen, nobody else did that
+    }
     const KnobRecord* mover = find(record.moved_by);
     if (!status && is_final(status.error()) && mover != nullptr && mover->in_force) {
       record.refused = record.original;  // possible again when the mover is back

@@ -109,6 +109,56 @@ TEST_CASE("a scheduler that cannot be changed keeps its numbers") {
   CHECK(rig.is_as_before());
 }
 
+TEST_CASE("a scheduler that is put back unseen leaves its numbers to the next process") {
+  SchedulerRig rig;
+  rig.switch_to("none");
+  rig.start();
+  rig.kernel.on_write(kScheduler, [&rig](const std::string&, const std::string& value) {
+    rig.take_scheduler(value);
+    rig.kernel.fail_reads(kScheduler, ENOSPC);
+  });
+  rig.applier->restore_all();
+  rig.kernel.fail_reads(kScheduler, 0);
+  rig.start();
+  rig.applier->restore_all();
+  CHECK(rig.is_as_before());
+  CHECK(rig.journal->read().entries.empty());
+}
+
+TEST_CASE("what went back unseen is not somebody else's") {
+  SchedulerRig rig;
+  rig.switch_to("none");
+  rig.kernel.on_write(kScheduler, [&rig](const std::string&, const std::string& value) {
+    rig.take_scheduler(value);
+    if (value == "mq-deadline") rig.kernel.fail_reads(kScheduler, EIO);
+  });
+  rig.converge({});
+  rig.kernel.fail_reads(kScheduler, 0);
+  CHECK(summary(rig.switch_to("kyber")) == "written " + kName + " mq-deadline -> kyber\n");
+  rig.converge({});
+  rig.kernel.fail_reads(kScheduler, 0);
+  rig.converge({});
+  CHECK(rig.is_as_before());
+  CHECK(rig.journal->read().entries.empty());
+}
+
+TEST_CASE("a number that is somebody else's outlives their scheduler's absence") {
+  SchedulerRig rig;
+  rig.switch_to("none");
+  rig.kernel.put(kScheduler, "none [mq-deadline] kyber \n");
+  rig.take_scheduler("mq-deadline");
+  rig.tree.set(kReadExpire, "250\n");
+  rig.converge({});
+  rig.switch_to("none");
+  rig.converge({});
+  CHECK(rig.tree.text(kReadExpire) == "250\n");
+  rig.switch_to("none");
+  rig.start();
+  rig.applier->restore_all();
+  CHECK(rig.tree.text(kReadExpire) == "250\n");
+  CHECK(rig.tree.text(kDepth) == "9\n");
+}
+
 TEST_CASE("the numbers of somebody else's scheduler are theirs") {
   SchedulerRig rig;
   rig.switch_to("none");
