@@ -35,7 +35,8 @@ Tuner::Tuner(Loop& loop, const KernelFs& kernel, Writer& writer, Recorder& recor
       writer_(writer),
       recorder_(recorder),
       config_(config),
-      detector_({config.settle_ms, std::move(rules)}),
+      detector_({config.settle_ms}),
+      rules_(std::move(rules)),
       policy_(policy_settings(config), std::move(profiles)),
       processes_(loop, kernel, [this](const ProcessId& process) { on_process_gone(process); }),
       detector_timer_(loop.timer([this] { on_timer(); })),
@@ -68,7 +69,17 @@ void Tuner::take_sample(const Reader& reader) {
 }
 
 void Tuner::on_facts(const Reader& reader, const Result<Facts>& facts) {
-  carry_out(detector_.on_facts(reader, facts, monotonic_ns()));
+  Result<Facts> known = facts;
+  if (known) {
+    const auto event = events_.find(reader);
+    const std::string command = event == events_.end() ? "" : event->second.command;
+    const ProcessRule* rule = find_process_rule(rules_, command, facts.value().command_line);
+    if (rule != nullptr) {
+      known.value().rule = rule->name;
+      known.value().rule_role = rule->role;
+    }
+  }
+  carry_out(detector_.on_facts(reader, known, monotonic_ns()));
   take_sample(reader);
   set_timers();
 }

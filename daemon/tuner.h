@@ -152,6 +152,7 @@ class Tuner {
   Recorder& recorder_;
   Config config_;
   RecordedDetector detector_;
+  ProcessRules rules_;
   Policy policy_;
   Machine machine_;  ///< read when it is asked for after a device came or went
   bool machine_is_old_ = true;

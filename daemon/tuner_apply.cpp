@@ -284,7 +284,8 @@ void Tuner::change_mode(Mode mode, const std::string& who) {
 void Tuner::reload(const Config& config, Profiles profiles, ProcessRules rules) {
   const bool mode_changed = config.mode != config_.mode;
   config_ = config;
-  detector_.set_settings({config.settle_ms, std::move(rules)});
+  detector_.set_settings({config.settle_ms});
+  rules_ = std::move(rules);
   policy_.replace({config.dwell_ms, config.writes_per_hour}, std::move(profiles));
   recorder_.add("reload", "configuration, profiles and rules read again");
   if (mode_changed) set_mode(config.mode, "reload");

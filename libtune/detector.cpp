@@ -159,10 +159,10 @@ Detector::Changes Detector::on_facts(const Reader& reader, const Result<Facts>& 
 }
 
 std::string Detector::judge_facts(Suspect& suspect, Facts& facts) const {
-  const ProcessRule* const rule =
-      find_process_rule(settings_.rules, suspect.latest.command, facts.command_line);
-  const bool loader = rule != nullptr && rule->role == ProcessRole::loader;
-  if (rule != nullptr && !loader) return "rule '" + rule->name + "': such programs load no model";
+  const bool loader = !facts.rule.empty() && facts.rule_role == ProcessRole::loader;
+  if (!facts.rule.empty() && !loader) {
+    return "rule '" + facts.rule + "': such programs load no model";
+  }
   if (facts.role == FormatRole::data) return "not a model file: " + facts.detail;
   if (facts.format.empty()) {
     if (!loader && !facts.holds_gpu) return "not a model file: " + facts.detail;
@@ -170,7 +170,7 @@ std::string Detector::judge_facts(Suspect& suspect, Facts& facts) const {
     facts.detail += facts.holds_gpu ? ", but its reader holds a GPU"
                                     : ", but its reader is known to load models";
   }
-  suspect.loader_rule = loader ? rule->name : "";
+  suspect.loader_rule = loader ? facts.rule : "";
   return "";
 }
 

@@ -12,7 +12,6 @@
 #include "libtune/facts.h"
 #include "libtune/keeping.h"
 #include "libtune/load_change.h"
-#include "libtune/process_rule.h"
 #include "libtune/process_sample.h"
 #include "libtune/result.h"
 
@@ -20,7 +19,6 @@ namespace tuneshift {
 
 struct DetectorSettings {
   uint64_t settle_ms = 2000;  ///< without progress for so long, a load or a suspicion ends
-  ProcessRules rules = {};
 };
 
 /// The format of a file that no rule knows, while its reader may load a model all the same.
@@ -43,9 +41,9 @@ class Detector {
   /// A mapping of a cached file is looked at so often, each time after twice the time: 2 to 62 s.
   static constexpr unsigned most_warm_looks = 5;
 
-  explicit Detector(DetectorSettings settings) : settings_(std::move(settings)) {}
+  explicit Detector(DetectorSettings settings) : settings_(settings) {}
 
-  void set_settings(DetectorSettings settings) { settings_ = std::move(settings); }
+  void set_settings(DetectorSettings settings) { settings_ = settings; }
 
   Changes on_event(const Event& event);
   /// The answer to `suspected` and `look_again`.

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "libtune/format_rule.h"
+#include "libtune/process_rule.h"
 
 namespace tuneshift {
 
@@ -34,6 +35,8 @@ struct Facts {
   uint32_t uid = 0;
   std::string cgroup;        ///< the path in /proc/PID/cgroup (v2, or v1's name=systemd)
   std::string command_line;  ///< arguments separated by spaces, at most 256 bytes
+  std::string rule;          ///< the process rule that names the reader; empty: none does
+  ProcessRole rule_role = ProcessRole::loader;  ///< of that rule
 };
 
 }  // namespace tuneshift

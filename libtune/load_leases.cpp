@@ -24,6 +24,10 @@ void LoadLeases::on_change(const LoadChange& change, const Load* load) {
     case LoadChangeKind::abandoned:
       if (load != nullptr) end_load(*load);
       break;
+    case LoadChangeKind::serving:
+      end_suspect(change.reader);
+      serve(change.reader.process, {store_of_(change.reader)});
+      break;
   }
 }
 
@@ -69,19 +73,21 @@ void LoadLeases::end_load(const Load& load) {
     loads_.erase(known);
   }
   if (load.state != Load::State::finished) return;
-  for (const ProcessId& process : load.processes) {
-    served_.insert(process);
-    uint64_t& id = servers_[process];
-    for (const Store& store : stores) policy_.extend(id, store);
-    if (id != 0) continue;
-    Lease lease;
-    lease.kind = LeaseKind::server;
-    lease.profile = serving_profile_;
-    lease.owner = "server " + std::to_string(process.pid);
-    lease.reason = "serves a model";
-    lease.stores = stores;
-    id = policy_.add(std::move(lease));
-  }
+  for (const ProcessId& process : load.processes) serve(process, stores);
+}
+
+void LoadLeases::serve(const ProcessId& process, const std::vector<Store>& stores) {
+  served_.insert(process);
+  uint64_t& id = servers_[process];
+  for (const Store& store : stores) policy_.extend(id, store);
+  if (id != 0) return;
+  Lease lease;
+  lease.kind = LeaseKind::server;
+  lease.profile = serving_profile_;
+  lease.owner = "server " + std::to_string(process.pid);
+  lease.reason = "serves a model";
+  lease.stores = stores;
+  id = policy_.add(std::move(lease));
 }
 
 void LoadLeases::on_process_gone(const ProcessId& process) {

@@ -38,6 +38,7 @@ class LoadLeases {
   void end_suspect(const Reader& reader);
   void add_load(const LoadChange& change);
   void end_load(const Load& load);
+  void serve(const ProcessId& process, const std::vector<Store>& stores);
 
   Policy& policy_;
   StoreOf store_of_;

@@ -128,6 +128,9 @@ void fields(Archive& archive, Some<TraceFacts> auto& input) {
   archive("uid", facts.uid);
   archive("cgroup", facts.cgroup);
   archive("command_line", facts.command_line);
+  archive("role", facts.role);
+  archive("rule", facts.rule);
+  archive("rule_role", facts.rule_role);
 }
 
 template <typename Archive>

@@ -172,6 +172,22 @@ bool from_trace_text(std::string_view text, Mode& mode) {
   return parse_mode(std::string(text), mode);
 }
 
+std::string to_trace_text(FormatRole role) {
+  return to_string(role);
+}
+
+bool from_trace_text(std::string_view text, FormatRole& role) {
+  return parse_format_role(text, role);
+}
+
+std::string to_trace_text(ProcessRole role) {
+  return to_string(role);
+}
+
+bool from_trace_text(std::string_view text, ProcessRole& role) {
+  return parse_process_role(text, role);
+}
+
 std::string to_trace_text(TraceLabel::Is is) {
   return to_string(is);
 }

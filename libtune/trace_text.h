@@ -58,6 +58,10 @@ std::string to_trace_text(ErrorCode code);
 bool from_trace_text(std::string_view text, ErrorCode& code);
 std::string to_trace_text(Mode mode);
 bool from_trace_text(std::string_view text, Mode& mode);
+std::string to_trace_text(FormatRole role);
+bool from_trace_text(std::string_view text, FormatRole& role);
+std::string to_trace_text(ProcessRole role);
+bool from_trace_text(std::string_view text, ProcessRole& role);
 std::string to_trace_text(TraceLabel::Is is);
 bool from_trace_text(std::string_view text, TraceLabel::Is& is);
 

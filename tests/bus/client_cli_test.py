@@ -28,7 +28,7 @@ USAGE_ERRORS = [
     ["hold", "x", "--json", "--", "true"], ["loads", "--", "true"],
     ["release"], ["release", "x"], ["release", "-1"], ["mode", "fast"], ["pause", "soon"],
     ["switch"], ["switch", "x", "--auto"], ["why", "0"], ["history", "--since", "noon"],
-    ["report", "--since", "25:00"], ["record"], ["record", "x", "--for", "3q"], ["replay"],
+    ["record"], ["record", "x", "--for", "3q"], ["replay"],
     ["report", "--since", "25:00"], ["top", "--interval", "0"], ["top", "--interval", "soon"],
     ["top", "--count", "0"], ["top", "vda"],
 ]

@@ -49,8 +49,10 @@ Kinds kinds(const Detector::Changes& changes) {
   return found;
 }
 
-Detector with_rule(ProcessRole role) {
-  return Detector({2000, {{"mine", role, {"serve"}, {}}}});
+Facts with_rule(ProcessRole role, Facts facts) {
+  facts.rule = "mine";
+  facts.rule_role = role;
+  return facts;
 }
 
 ProcessSample holding(uint64_t anonymous, uint64_t file = 0, uint64_t written = 0) {
@@ -80,10 +82,10 @@ Detector::Changes read_on(Detector& detector, uint64_t bytes, const ProcessSampl
 
 /// Loaded by its mapping: load 1 has finished.
 Detector serving_detector(bool mapped) {
-  Detector detector = with_rule(ProcessRole::loader);
+  Detector detector({2000});
   detector.on_event(event_at(Evidence::read_miss, 1 * ms, mib));
-  CHECK(kinds(detector.on_facts(reader, model_facts(mapped), 2 * ms)) ==
-        Kinds{Kind::recognised, Kind::started});
+  CHECK(kinds(detector.on_facts(reader, with_rule(ProcessRole::loader, model_facts(mapped)),
+                                2 * ms)) == Kinds{Kind::recognised, Kind::started});
   detector.on_event(event_at(Evidence::read_miss, 3 * ms, size));
   CHECK(kinds(detector.on_timer(4 * ms)) == Kinds{Kind::finished});
   return detector;
@@ -92,17 +94,19 @@ Detector serving_detector(bool mapped) {
 }  // namespace
 
 TEST_CASE("a loader's read of a model file is a load at once") {
-  Detector detector = with_rule(ProcessRole::loader);
+  Detector detector({2000});
   detector.on_event(event_at(Evidence::read_miss, 1 * ms, mib));
-  const auto changes = detector.on_facts(reader, model_facts(false), 2 * ms);
+  const auto changes =
+      detector.on_facts(reader, with_rule(ProcessRole::loader, model_facts(false)), 2 * ms);
   REQUIRE(kinds(changes) == Kinds{Kind::recognised, Kind::started});
   CHECK(changes[1].reason == "rule 'mine': reads a gguf file");
 }
 
 TEST_CASE("a program that loads nothing is rejected by its rule's name") {
-  Detector detector = with_rule(ProcessRole::never);
+  Detector detector({2000});
   detector.on_event(event_at(Evidence::mapping, 1 * ms, 0));
-  const auto changes = detector.on_facts(reader, model_facts(true, size), 2 * ms);
+  const auto changes =
+      detector.on_facts(reader, with_rule(ProcessRole::never, model_facts(true, size)), 2 * ms);
   REQUIRE(kinds(changes) == Kinds{Kind::rejected});
   CHECK(changes[0].reason == "rule 'mine': such programs load no model");
   CHECK_FALSE(detector.watches(reader));
@@ -114,9 +118,9 @@ TEST_CASE("data is rejected by its format, beside a GPU and from a loader too") 
   facts.detail = "parquet";
   facts.role = FormatRole::data;
   facts.holds_gpu = true;
-  Detector detector = with_rule(ProcessRole::loader);
+  Detector detector({2000});
   detector.on_event(event_at(Evidence::read_miss, 1 * ms, mib));
-  const auto changes = detector.on_facts(reader, facts, 2 * ms);
+  const auto changes = detector.on_facts(reader, with_rule(ProcessRole::loader, facts), 2 * ms);
   REQUIRE(kinds(changes) == Kinds{Kind::rejected});
   CHECK(changes[0].reason == "not a model file: parquet");
 }
@@ -171,9 +175,10 @@ TEST_CASE("a model read with O_DIRECT beside a GPU goes there, unless it is writ
 }
 
 TEST_CASE("a loader that maps what is cached serves at once, without a load") {
-  Detector detector = with_rule(ProcessRole::loader);
+  Detector detector({2000});
   detector.on_event(event_at(Evidence::mapping, 1 * ms, 0));
-  const auto changes = detector.on_facts(reader, model_facts(true, size), 2 * ms);
+  const auto changes =
+      detector.on_facts(reader, with_rule(ProcessRole::loader, model_facts(true, size)), 2 * ms);
   REQUIRE(kinds(changes) == Kinds{Kind::serving});
   CHECK(changes[0].reason == "rule 'mine'");
   CHECK(changes[0].load == 0);
@@ -184,26 +189,27 @@ TEST_CASE("a loader that maps what is cached serves at once, without a load") {
   // Its next shard is the same model.
   const Reader shard = {reader.process, {8, 1, 8}};
   detector.on_event(event_at(Evidence::mapping, 3 * ms, 0, shard));
-  CHECK(detector.on_facts(shard, model_facts(true, size), 4 * ms).empty());
+  CHECK(detector.on_facts(shard, with_rule(ProcessRole::loader, model_facts(true, size)), 4 * ms)
+            .empty());
   detector.on_process_gone(reader.process, 5 * ms);
   CHECK_FALSE(detector.knows(reader.process));
 }
 
 TEST_CASE("a loader that maps what is half cached loads the rest") {
-  Detector detector = with_rule(ProcessRole::loader);
+  Detector detector({2000});
   detector.on_event(event_at(Evidence::mapping, 1 * ms, 0));
-  CHECK(kinds(detector.on_facts(reader, model_facts(true, size / 2), 2 * ms)) ==
-        Kinds{Kind::recognised});
+  CHECK(kinds(detector.on_facts(reader, with_rule(ProcessRole::loader, model_facts(true, size / 2)),
+                                2 * ms)) == Kinds{Kind::recognised});
   CHECK(kinds(detector.on_event(event_at(Evidence::read_miss, 3 * ms, mib))) ==
         Kinds{Kind::started});
 }
 
 TEST_CASE("what a reader brought in itself was not cached before") {
-  Detector detector = with_rule(ProcessRole::loader);
+  Detector detector({2000});
   detector.on_event(event_at(Evidence::mapping, 1 * ms, 0));
   detector.on_event(event_at(Evidence::read_miss, 2 * ms, size - 8 * mib));
-  CHECK(kinds(detector.on_facts(reader, model_facts(true, size), 3 * ms)) ==
-        Kinds{Kind::recognised, Kind::started});
+  CHECK(kinds(detector.on_facts(reader, with_rule(ProcessRole::loader, model_facts(true, size)),
+                                3 * ms)) == Kinds{Kind::recognised, Kind::started});
 }
 
 TEST_CASE("a cached mapping without a rule serves when it stays and was touched") {
