@@ -31,7 +31,7 @@ extern "C" size_t LLVMFuzzerCustomMutator(uint8_t* data, size_t size, size_t mos
   const std::string text(reinterpret_cast<const char*>(data), size);
   std::vector<std::string> lines = split_lines(text);
   if (lines.empty() || pick(random, 8) == 0) return store(mutate(text, most), data, most);
-  for (size_t times = 1 + pick(random, 3); times > 0; --times) {
+  for (size_t times = 1 + pick(random, 3); times > 0 && !lines.empty(); --times) {
     std::string& line = lines[pick(random, lines.size())];
     switch (pick(random, 3)) {
       case 0:
