@@ -74,7 +74,13 @@ std::string render_loads(const Json& loads, const Style& style) {
                {saved_us == 0 ? "" : human_duration(saved_us), Colour::green},
                load["assistance"].text()});
   }
-  return table.render(style);
+  std::string text = table.render(style);
+  for (const auto& load : loads.items()) {
+    if (load["warning"].text().empty()) continue;
+    const std::string warning = "load " + load["id"].text() + ": " + load["warning"].text();
+    text += paint(style, Colour::yellow, printable(warning)) + '\n';
+  }
+  return text;
 }
 
 std::string render_changes(const std::string& title, const Json& changes, const Style& style) {

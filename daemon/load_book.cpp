@@ -14,7 +14,7 @@ constexpr uint64_t second_ns = 1'000'000'000;
 constexpr uint64_t least_rate_ns = 4'000'000;
 constexpr uint64_t least_rate_bytes = 256 << 10;
 constexpr uint64_t sample_every_ns = 200'000'000;
-constexpr uint64_t thrash_share = 5;  // percent of what was loaded
+constexpr uint64_t thrash_percent = 5;  // of what was loaded
 
 uint64_t rate_of(uint64_t bytes, uint64_t duration_ns) {
   if (duration_ns == 0) return 0;
@@ -103,7 +103,7 @@ void LoadBook::note_memory(LoadView& view, const VmStat& now, uint64_t page_byte
   // as well.
   const uint64_t again = std::min(view.refaulted_bytes, view.evicted_bytes);
   view.warning.clear();
-  if (again / thrash_share <= view.loaded_bytes / 100) return;
+  if (again <= view.loaded_bytes / 100 * thrash_percent) return;
   view.warning = "thrash: memory too small: while it loaded, " +
                  std::to_string(view.evicted_bytes >> 20) + " MiB were evicted and " +
                  std::to_string(view.refaulted_bytes >> 20) + " MiB came back";

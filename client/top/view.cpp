@@ -208,7 +208,7 @@ std::string render(const Json& model, const Style& style, size_t rows) {
   add(render_loads(model["loads"], style));
   add(render_readers(model, style));
   add(render_devices(model["devices"], style));
-  return cut(cut_lines(text, style.columns), rows);
+  return cut_lines(cut(text, rows), style.columns);
 }
 
 }  // namespace tuneshift::top

@@ -64,6 +64,8 @@ class Automatic(LoadCase):
             self.assertEqual(finished["total"], os.path.getsize(FILES["model"]))
             self.assertGreater(finished["bytes"], finished["total"] - UNTOLD_BYTES)
             self.assertGreater(finished["rate"], 0)
+            self.assertGreaterEqual(finished["missed"], finished["bytes"] - UNTOLD_BYTES)
+            self.assertLessEqual({"refaulted", "evicted", "major_faults", "warning"}, set(finished))
             written = self.wait_history("written", profile="throughput",
                                         knob=f"block/{DISK}/queue/read_ahead_kb")[0]
             self.assertEqual(written["to"], "12288")
@@ -95,6 +97,11 @@ class Automatic(LoadCase):
         details = self.call("Describe", path=path, interface="org.tuneshift1.Load")
         self.assertEqual(details["files"], [FILES["model"]])
         self.assertEqual(details["format"], "safetensors")
+        row, = details["readers"]
+        self.assertEqual((row["pid"], row["path"], row["size"]),
+                         (process.pid, FILES["model"], size))
+        self.assertEqual(row["missed"], details["missed"])
+        self.assertEqual(load["TimeLeft"], 0)
         self.assert_error("InvalidArgument", "Cancel", path=path,
                           interface="org.tuneshift1.Load")
 

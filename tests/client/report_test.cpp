@@ -38,6 +38,7 @@ TEST_CASE("A report sums up changes by knob", "[report]") {
   Json loads = Json::array();
   loads.append(load("finished", 10, 10, 0).set("saved_us", uint64_t{2000000}));
   loads.append(load("finished", 10, 10, 0).set("saved_us", uint64_t{3000000}));
+  loads.append(load("finished", 10, 10, 0).set("warning", "thrash: memory too small"));
   const Json report = build_report(history, loads);
   REQUIRE(report["would_write"].size() == 1);
   const Json& row = report["would_write"].items()[0];
@@ -50,9 +51,10 @@ TEST_CASE("A report sums up changes by knob", "[report]") {
   CHECK(report["saved_us"].number() == 5000000);
   CHECK(report["rejected"].line() == R"([{"reason":"already cached","times":3}])");
   const std::string text = render_report(report, {});
-  CHECK(text.find("2 loads; nothing was written; 1 knob would have been changed; "
+  CHECK(text.find("3 loads; nothing was written; 1 knob would have been changed; "
                   "1 reader would have been re-windowed; about 5 s saved.") != std::string::npos);
   CHECK(text.find("3 × already cached") != std::string::npos);
+  CHECK(text.find("\nload 3: thrash: memory too small\n") != std::string::npos);
 }
 
 TEST_CASE("An empty report is still a report", "[report]") {
