@@ -73,7 +73,7 @@ void add_control_verbs(CLI::App& app, Session& session) {
   add_switch(app, session);
   add_mode(app, session);
   add_pause(app, session);
-  app.add_subcommand("reload", "Read the configuration and the profiles again")
+  app.add_subcommand("reload", "Read the configuration, the profiles and the rules again")
       ->callback([&session] {
         session.verb = [&session](Daemon& daemon) { return finish(daemon.reload(), session); };
       });

@@ -15,10 +15,11 @@ import tempfile
 SOURCE = pathlib.Path(__file__).resolve().parent
 REPOSITORY = SOURCE.parent.parent
 
-# The longest input of each. The last two have little to find: where all run they get half the time.
-LENGTHS = {"profile": 2048, "journal": 1024, "restore": 1024, "config": 1024, "knob_name": 300}
+# The longest input of each. Those of SMALL have little to find: where all run they get half the time.
+LENGTHS = {"profile": 2048, "journal": 1024, "restore": 1024, "config": 1024, "rules": 2048,
+           "knob_name": 300}
 SMALL = ("config", "knob_name")
-SEEDS = {"profile": ["profiles"], "config": ["systemd"]}
+SEEDS = {"profile": ["profiles"], "config": ["systemd"], "rules": ["profiles/rules"]}
 AT_ONCE = 2
 SLOWEST_S = 10
 MEMORY_MB = 2048

@@ -42,6 +42,8 @@ class Asking {
 
   void ask(const Reader& reader, uint64_t size = 1 << 20) { inspector_.inspect(reader, size); }
 
+  void set_rules(const FormatRules& rules) { inspector_.set_rules(rules); }
+
   /// Runs the loop until there are so many answers.
   void wait_for(size_t count) {
     while (answers.size() < count) {

@@ -324,3 +324,39 @@ TEST_CASE("an index beside the file names its shards") {
   CHECK(facts.model_bytes == 2 << 20);
   CHECK(facts.model == scratch.path("model.safetensors"));
 }
+
+TEST_CASE("raw weights are known by what lies beside them") {
+  Scratch scratch;
+  const std::string path = scratch.file("weights.bin", std::string(64, 'w'));
+  Process process([&] { return hold(path); });
+  CHECK(facts_of(reader_of(process, path)).format.empty());
+  const std::string graph = scratch.file("model.onnx", "graph");
+  CHECK(facts_of(reader_of(process, path)).format == "onnx-data");
+  REQUIRE(unlink(path.c_str()) == 0);
+  const std::string other = scratch.file("weights.bin", std::string(64, 'w'));
+  Process late([&] { return hold(other); });
+  const Reader reader = reader_of(late, other);
+  REQUIRE(unlink(other.c_str()) == 0);
+  CHECK(facts_of(reader).format.empty());  // without a name it has no neighbours
+}
+
+TEST_CASE("a file that is known to be no model says so") {
+  Scratch scratch;
+  const std::string path = scratch.file("t", "PAR1" + std::string(60, '\1'));
+  Process process([&] { return hold(path); });
+  const Facts facts = facts_of(reader_of(process, path));
+  CHECK(facts.format == "parquet");
+  CHECK(facts.role == FormatRole::data);
+}
+
+TEST_CASE("an inspector without rules recognises nothing") {
+  Scratch scratch;
+  const std::string path = scratch.file("a.gguf", gguf_header());
+  Process process([&] { return hold(path); });
+  Asking asking;
+  asking.set_rules({});
+  const auto result = asking.facts(reader_of(process, path));
+  REQUIRE(result.ok());
+  CHECK(result.value().format.empty());
+  CHECK(result.value().detail == "no known format");
+}

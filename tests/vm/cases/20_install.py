@@ -14,6 +14,8 @@ FILES = (
     "/usr/lib/systemd/system-preset/90-tuneshift.preset",
     "/usr/lib/tuneshift/profiles/throughput.yaml",
     "/usr/lib/tuneshift/profiles/latency.yaml",
+    "/usr/lib/tuneshift/rules/formats.yaml",
+    "/usr/lib/tuneshift/rules/processes.yaml",
     "/usr/share/dbus-1/system.d/org.tuneshift1.conf",
     "/etc/tuneshift/tuneshift.yaml",
 )
