@@ -44,7 +44,7 @@ bool is_warm(const Facts& facts, uint64_t own_bytes) {
 
 bool Detector::Suspect::misses_mapping() const {
   return facts->mapped && read_seen &&
-         latest.bytes - bytes_before >= std::min(mapping_proof_bytes, facts->file_size / 16);
+         latest.bytes - bytes_before >= std::min(mapping_proof_bytes, facts->file_size / 4);
 }
 
 bool Detector::make_room() {

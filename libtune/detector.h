@@ -36,7 +36,7 @@ class Detector {
 
   static constexpr size_t max_suspects = 4096;
 
-  /// A mapping is a load from so many missed bytes on, or a sixteenth of the file: tools that list
+  /// A mapping is a load from so many missed bytes on, or a quarter of the file: tools that list
   /// a model's tensors map all of it for the header, and one fault reads a window.
   static constexpr uint64_t mapping_proof_bytes = 16ULL << 20;
 
