@@ -42,6 +42,11 @@ bool is_warm(const Facts& facts, uint64_t own_bytes) {
 
 }  // namespace
 
+bool Detector::Suspect::misses_mapping() const {
+  return facts->mapped && read_seen &&
+         latest.bytes - bytes_before >= std::min(mapping_proof_bytes, facts->file_size / 4);
+}
+
 bool Detector::make_room() {
   if (suspects_.size() < max_suspects) return true;
   // Nothing is lost with those that read nothing now: their next event brings them back.
@@ -219,7 +224,7 @@ void Detector::decide_recognised(const Reader& reader, Suspect& suspect, uint64_
   }
   const Load* const running = known ? running_load_of(reader, facts) : nullptr;
   if (known && facts.mapped) {
-    if (suspect.read_seen || running != nullptr) {
+    if (suspect.misses_mapping() || running != nullptr) {
       begin(reader, suspect, "maps " + a_file(facts), now_ns, changes);
     }
     return;

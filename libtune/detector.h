@@ -34,6 +34,10 @@ class Detector {
 
   static constexpr size_t max_suspects = 4096;
 
+  /// A mapping is a load from so many missed bytes on, or a quarter of the file: tools that list
+  /// a model's tensors map all of it for the header, and one fault reads a window.
+  static constexpr uint64_t mapping_proof_bytes = 16ULL << 20;
+
   /// A reader that stopped and went on so often gets no more help: it only makes knobs flap.
   static constexpr unsigned most_pauses = 8;
   /// An inspection that failed for lack of time or room is tried so often.
@@ -108,6 +112,9 @@ class Detector {
     std::optional<Facts> facts;
     std::string loader_rule;  ///< the rule that makes it a load at once; empty: none
     uint32_t load = 0;
+
+    /// Whether it faults in more of its mapping than a header.
+    [[nodiscard]] bool misses_mapping() const;
   };
   using Suspects = std::map<Reader, Suspect>;
 

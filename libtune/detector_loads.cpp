@@ -129,9 +129,10 @@ Detector::Changes Detector::on_process_gone(const ProcessId& process, uint64_t n
   for (auto it = suspects_.lower_bound(Reader{process, FileId{}});
        it != suspects_.end() && it->first.process == process; it = suspects_.erase(it)) {
     const Suspect& suspect = it->second;
-    const bool is_open =
-        suspect.state == Suspect::State::asked || suspect.state == Suspect::State::recognised;
-    if (is_open && !suspect.rests) {
+    using State = Suspect::State;
+    const bool is_decided = suspect.state == State::loading || suspect.state == State::serving ||
+                            suspect.state == State::done || suspect.load != 0;
+    if (!is_decided) {
       changes.push_back({LoadChangeKind::rejected, it->first, 0,
                          suspect.read_seen ? "ended without keeping what it read"
                                            : "ended without reading what it mapped"});

@@ -39,7 +39,8 @@ void Detector::rest(const Reader& reader, Suspect& suspect, Changes& changes) {
        suspect.read_seen ? "stopped reading without keeping it" : "mapped it and reads nothing"});
   const Facts& facts = *suspect.facts;
   // Whose residency nobody may ask may be cached as well.
-  const bool may_serve = facts.mapped && !suspect.read_seen && facts.format != unknown_format &&
+  const bool may_serve = facts.mapped && !suspect.misses_mapping() &&
+                         facts.format != unknown_format &&
                          (!facts.resident_bytes || *facts.resident_bytes >= facts.file_size / 2);
   if (may_serve) look_at_resting(reader, suspect, changes);
 }
@@ -74,10 +75,10 @@ void Detector::on_resting_facts(const Reader& reader, Suspect& suspect, const Re
     return;
   }
   suspect.facts = std::move(known);
-  if (suspect.read_seen) {
-    decide(reader, suspect, now_ns, changes);
-  } else if (suspect.facts->mapped) {
+  if (suspect.facts->mapped && !suspect.misses_mapping()) {
     suspect.state = Suspect::State::weighed;
+  } else if (suspect.read_seen) {
+    decide(reader, suspect, now_ns, changes);
   }
 }
 

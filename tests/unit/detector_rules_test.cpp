@@ -254,7 +254,7 @@ TEST_CASE("a cached mapping without a rule serves when it stays and was touched"
     CHECK_FALSE(detector.next_deadline_ns());
   }
   SECTION("it misses pages by then: a load") {
-    detector.on_event(event_at(Evidence::read_miss, 2002 * ms, mib));
+    detector.on_event(event_at(Evidence::read_miss, 2002 * ms, 16 * mib));
     CHECK(kinds(detector.on_facts(reader, model_facts(true, size), 2003 * ms)) ==
           Kinds{Kind::recognised, Kind::started});
   }

@@ -51,28 +51,31 @@ std::vector<LoadChangeKind> kinds(const Detector::Changes& changes) {
 using Kinds = std::vector<LoadChangeKind>;
 using Kind = LoadChangeKind;
 
+constexpr uint64_t proof = Detector::mapping_proof_bytes;
+
 /// A reader that maps a model file and has begun to read it: load 1.
 Detector loading_detector(const Reader& reader) {
   Detector detector({2000});
   detector.on_event(event_at(reader, Evidence::mapping, 1 * ms, 0));
   detector.on_facts(reader, model_facts(true), 3 * ms);
-  detector.on_event(event_at(reader, Evidence::read_miss, 4 * ms, mib));
+  detector.on_event(event_at(reader, Evidence::read_miss, 4 * ms, proof));
   return detector;
 }
 
 }  // namespace
 
-TEST_CASE("a mapped model file is a load at its first miss, not before") {
+TEST_CASE("a mapped model file is a load when more than its header is missed") {
   const Reader reader = reader_of(10);
   Detector detector({2000});
   CHECK(kinds(detector.on_event(event_at(reader, Evidence::mapping, 1 * ms, 0))) ==
         Kinds{Kind::suspected});
   CHECK(kinds(detector.on_facts(reader, model_facts(true), 3 * ms)) == Kinds{Kind::recognised});
-  const auto changes = detector.on_event(event_at(reader, Evidence::read_miss, 4 * ms, mib));
+  CHECK(detector.on_event(event_at(reader, Evidence::read_miss, 4 * ms, proof - 1)).empty());
+  const auto changes = detector.on_event(event_at(reader, Evidence::read_miss, 4 * ms, proof));
   REQUIRE(kinds(changes) == Kinds{Kind::started});
   CHECK(changes[0].load == 1);
   CHECK(detector.load(1)->total_bytes == size);
-  CHECK(detector.load(1)->loaded_bytes == mib);
+  CHECK(detector.load(1)->loaded_bytes == proof);
 }
 
 TEST_CASE("facts taken before the mapping exists are asked for again, a bounded number of times") {
@@ -96,7 +99,7 @@ TEST_CASE("a mapping that nobody reads loses its help and costs no timer") {
   CHECK(detector.next_deadline_ns() == 2003 * ms);
   CHECK(kinds(detector.on_timer(2003 * ms)) == Kinds{Kind::dormant});
   CHECK_FALSE(detector.next_deadline_ns());
-  CHECK(kinds(detector.on_event(event_at(reader, Evidence::read_miss, 9000 * ms, mib))) ==
+  CHECK(kinds(detector.on_event(event_at(reader, Evidence::read_miss, 9000 * ms, proof))) ==
         Kinds{Kind::recognised, Kind::started});
 }
 
@@ -138,7 +141,7 @@ TEST_CASE("the same path on another file system is another load") {
   other.file.device_minor = 2;
   detector.on_event(event_at(other, Evidence::mapping, 5 * ms, 0));
   detector.on_facts(other, model_facts(true), 6 * ms);
-  const auto changes = detector.on_event(event_at(other, Evidence::read_miss, 7 * ms, mib));
+  const auto changes = detector.on_event(event_at(other, Evidence::read_miss, 7 * ms, proof));
   REQUIRE(kinds(changes) == Kinds{Kind::started});
   CHECK(changes[0].load == 2);
 }
@@ -215,7 +218,7 @@ TEST_CASE("a load that stops early is abandoned, and begins again when it reads 
   CHECK(detector.on_timer(2003 * ms).empty());
   CHECK(kinds(detector.on_timer(2004 * ms)) == Kinds{Kind::abandoned});
   const auto changes =
-      detector.on_event(event_at(reader, Evidence::read_miss, 60000 * ms, 9 * mib));
+      detector.on_event(event_at(reader, Evidence::read_miss, 60000 * ms, 2 * proof));
   CHECK(kinds(changes) == Kinds{Kind::recognised, Kind::started});
 }
 
@@ -234,6 +237,32 @@ TEST_CASE("the end of the last process ends the load") {
     CHECK(kinds(detector.on_process_gone(reader.process, 101 * ms)) == Kinds{Kind::finished});
   }
   CHECK_FALSE(detector.knows(reader.process));
+}
+
+TEST_CASE("whoever maps a model for its header alone loads nothing") {
+  const Reader reader = reader_of(10);
+  Detector detector({2000});
+  detector.on_event(event_at(reader, Evidence::mapping, 1 * ms, 0));
+  detector.on_facts(reader, model_facts(true), 3 * ms);
+  detector.on_event(event_at(reader, Evidence::read_miss, 4 * ms, 8 * mib));
+  SECTION("and ends") {
+    CHECK(kinds(detector.on_process_gone(reader.process, 5 * ms)) == Kinds{Kind::rejected});
+  }
+  SECTION("and ends after a pause") {
+    CHECK(kinds(detector.on_timer(2004 * ms)) == Kinds{Kind::dormant, Kind::look_again});
+    Facts facts = model_facts(true);
+    facts.resident_bytes = 8 * mib;
+    detector.on_facts(reader, facts, 2005 * ms);
+    CHECK(kinds(detector.on_process_gone(reader.process, 3000 * ms)) == Kinds{Kind::rejected});
+  }
+  SECTION("unless somebody else loads it at that time") {
+    const Reader loading = reader_of(20);
+    detector.on_event(event_at(loading, Evidence::mapping, 5 * ms, 0));
+    detector.on_facts(loading, model_facts(true), 6 * ms);
+    detector.on_event(event_at(loading, Evidence::read_miss, 7 * ms, proof));
+    CHECK(kinds(detector.on_event(event_at(reader, Evidence::read_miss, 8 * ms, 16 * mib - 1))) ==
+          Kinds{Kind::joined});
+  }
 }
 
 TEST_CASE("processes and shards of one model are one load") {
