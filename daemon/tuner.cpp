@@ -176,6 +176,11 @@ void Tuner::on_begun(const LoadChange& change) {
   const Store store = store_of(change.reader);
   Helped& helped = helped_[change.reader];
   LoadView& view = book_.update(load, store, monotonic_ns());
+  if (helped.rewindowed) {
+    // While it was suspected.
+    LoadBook::helped(view, helped.rewindowed_bytes, helped.rewindowed_ns);
+    view.assistance = "re-windowed";
+  }
   const Facts& facts = *detector_.facts(change.reader);
   const std::string path = escape(facts.path);
   auto lease = load_leases_.find(change.load);

@@ -111,6 +111,8 @@ class Tuner {
     bool put_back_due = false;
     std::optional<uint64_t> turn;  ///< the apply whose receipt it waits for
     bool rewindowed = false;
+    uint64_t rewindowed_ns = 0;  ///< when, and what had been read by then
+    uint64_t rewindowed_bytes = 0;
   };
 
   void carry_out(const Detector::Changes& changes);

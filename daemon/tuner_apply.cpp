@@ -204,8 +204,10 @@ void Tuner::rewindow_reader(const Reader& reader, Helped& helped) {
     return;
   }
   helped.rewindowed = true;
+  helped.rewindowed_ns = monotonic_ns();
+  helped.rewindowed_bytes = bytes;
   record("rewindowed", path + ": " + descriptors(reset) + " re-windowed", reset);
-  if (view != nullptr) LoadBook::helped(*view, bytes, monotonic_ns());
+  if (view != nullptr) LoadBook::helped(*view, bytes, helped.rewindowed_ns);
   assist("re-windowed");
 }
 
