@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Recordings of the daemon's event stream."""
+import contextlib
 import os
 import signal
 import subprocess
@@ -16,6 +17,9 @@ class Recording:
         self.keep_decisions = keep_decisions
         command = [os.path.join(daemon.build, "client/tuneshiftctl"), "record", path, "--force",
                    *(["--hash-paths"] if hashed else []), *options]
+        # What an earlier one wrote there would be taken for this one's beginning.
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
         self.process = spawn(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                              env=daemon.environment)
         if not wait_for(lambda: "settings " in self.text(), 10, 0.01):
