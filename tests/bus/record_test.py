@@ -54,7 +54,9 @@ class Record(BusCase):
     def recorded(self, mode, *options, what="load", **named):
         with Recording(self.daemon, self.trace, **named) as recording:
             pid = self.load(mode, *options)
-            recording.wait_for(f"gone process={pid}.")
+            # A process that loads nothing is not watched to its end.
+            discards = "--discard" in options
+            recording.wait_for("decided kind=rejected" if discards else f"gone process={pid}.")
             recording.label(pid, what, mode)
         with open(self.trace, encoding="ascii") as file:
             return pid, file.read()

@@ -30,9 +30,10 @@ const std::vector<Choice>& machine_choices() {
       {"vm.stat_interval", Part::both, {"10", "20", "30", "40"}},
       // Anything else than 0 starts a compaction.
       {"vm.compaction_proactiveness", Part::same, {"0"}},
-      {"vm.dirty_bytes", Part::only_a, {"300000000", "400000000", "500000000"}},
+      // More than is ever dirty here: a limit that is put off would change the course of a life.
+      {"vm.dirty_bytes", Part::only_a, {"5000000000", "6000000000", "7000000000"}},
       {"vm.dirty_ratio", Part::only_b, {"15", "33", "27"}},
-      {"vm.dirty_background_bytes", Part::only_b, {"100000000", "150000000", "120000000"}},
+      {"vm.dirty_background_bytes", Part::only_b, {"4000000000", "4500000000", "4200000000"}},
       {"vm.dirty_background_ratio", Part::only_a, {"5", "12", "3"}},
       {"kernel.numa_balancing", Part::same, {"1", "2", "0"}},
       {"kernel.timer_migration", Part::only_b, {"0", "1"}},

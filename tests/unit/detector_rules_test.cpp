@@ -271,7 +271,8 @@ TEST_CASE("faults in the mapping that serves are no load; a new mapping that mis
   auto changes = detector.on_event(event_at(Evidence::read_miss, 30001 * ms, size + 168 * mib));
   REQUIRE(kinds(changes) == Kinds{Kind::suspected});
   CHECK(changes[0].reason == "read miss of a file that it had loaded");
-  changes = detector.on_facts(reader, model_facts(true), 30002 * ms);
+  changes =
+      detector.on_facts(reader, with_rule(ProcessRole::loader, model_facts(true)), 30002 * ms);
   REQUIRE(kinds(changes) == Kinds{Kind::recognised, Kind::started});
   CHECK(changes[1].load == 2);
   // Only what it missed since counts.

@@ -58,14 +58,14 @@ Trace recorded_load(bool whole = true) {
   const Reader earlier{{500, 1}, {254, 1, 6}};
   detector.on_event(event_at(earlier, Evidence::mapping, 1 * ms, 0));
   detector.on_facts(earlier, model_facts(), 2 * ms);
-  detector.on_event(event_at(earlier, Evidence::read_miss, 3 * ms, mib));
+  detector.on_event(event_at(earlier, Evidence::read_miss, 3 * ms, 20 * mib));
   trace.push_back({4 * ms, settings()});
   detector.listen([&](const TraceEntry& entry) { trace.push_back(entry); });
   detector.on_event(event_at(earlier, Evidence::read_miss, 5 * ms, 40 * mib));
   detector.cancel(1, 6 * ms);
   detector.on_event(event_at(reader, Evidence::mapping, 10 * ms, 0));
   detector.on_facts(reader, model_facts(), 12 * ms);
-  detector.on_event(event_at(reader, Evidence::read_miss, 13 * ms, mib));
+  detector.on_event(event_at(reader, Evidence::read_miss, 13 * ms, 20 * mib));
   if (whole) detector.on_event(event_at(reader, Evidence::read_miss, 100 * ms, size));
   detector.on_timer(whole ? 101 * ms : 2013 * ms + 400'000);
   detector.on_process_gone(reader.process, 5000 * ms);
