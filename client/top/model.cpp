@@ -2,6 +2,7 @@
 #include "client/top/model.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "client/histogram.h"
 
@@ -13,8 +14,8 @@ namespace {
 uint64_t per_second(uint64_t before, uint64_t now, uint64_t interval_us) {
   if (interval_us == 0) return 0;
   const uint64_t grown = now >= before ? now - before : now;
-  return static_cast<uint64_t>(static_cast<double>(grown) * 1e6 / static_cast<double>(interval_us) +
-                               0.5);
+  return static_cast<uint64_t>(
+      std::llround(static_cast<double>(grown) * 1e6 / static_cast<double>(interval_us)));
 }
 
 const Json& find_by(const Json& list, std::string_view key, const Json& value) {
