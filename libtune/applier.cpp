@@ -39,13 +39,16 @@ bool is_in(Pass pass, const KnobInfo& kind) {
   return is_freezing == (pass == Pass::freezing);
 }
 
-/// Whether it must stay moved until the knob that moved it is put back.
-bool waits_for_mover(const KnobRecord& record, const std::map<std::string, KnobRecord>& records) {
+/// The knob that moved it, until whose return it must stay moved; nothing where it can go back.
+std::string awaited_mover(const KnobRecord& record,
+                          const std::map<std::string, KnobRecord>& records) {
   const auto host = records.find(host_name(record.knob));
-  if (host != records.end() && host->second.in_force) return true;
+  if (host != records.end() && host->second.in_force) return host->first;
   const auto mover = records.find(record.moved_by);
-  if (mover == records.end() || !mover->second.in_force) return false;
-  return record.knob.kind->excludes == record.moved_by || record.refused == record.original;
+  if (mover == records.end() || !mover->second.in_force) return {};
+  const bool waits =
+      record.knob.kind->excludes == record.moved_by || record.refused == record.original;
+  return waits ? mover->first : std::string();
 }
 
 /// The wanted knob that forbids this one, or nothing.
@@ -159,6 +162,10 @@ Receipt Applier::restore_all() {
     if (record.in_force) turns.push_back({record.knob, nullptr});
   }
   run(std::move(turns), {}, receipt);
+  for (auto& [name, record] : writer_->records()) {
+    const std::string mover = record.in_force ? awaited_mover(record, writer_->records()) : "";
+    if (!mover.empty()) writer_->leave_moved(record, mover, receipt);
+  }
   forget_settled();
   return receipt;
 }
@@ -172,7 +179,7 @@ void Applier::run(std::vector<Turn> turns, const Desired& wants, Receipt& receip
     KnobRecord& record = writer_->record(turn.knob);
     const std::string other = turn.want == nullptr ? "" : excluded_by(turn.knob, wants);
     if (turn.want == nullptr) {
-      if (!waits_for_mover(record, writer_->records())) writer_->put_back(record, receipt);
+      if (awaited_mover(record, writer_->records()).empty()) writer_->put_back(record, receipt);
     } else if (!other.empty()) {
       writer_->refuse(record, *turn.want, "excluded by " + other + ", wanted as well", receipt);
     } else {
@@ -280,7 +287,7 @@ std::vector<PlanRow> Applier::plan(const Desired& desired) const {
   }
   for (const auto& [name, record] : records) {
     if (wants.count(name) > 0 || !record.in_force || writer_->is_gone(record)) continue;
-    if (waits_for_mover(record, records)) continue;  // not there before its mover is back
+    if (!awaited_mover(record, records).empty()) continue;  // not there before its mover is back
     const auto current = read_normal(kernel_, record.knob);
     const bool expected = current && KnobWriter::is_expected(record, current.value());
     rows.push_back({name, current ? current.value() : "", record.original, record.owner,

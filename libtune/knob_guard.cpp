@@ -246,9 +246,9 @@ void KnobWriter::expect_guests(const KnobRecord& host) {
   }
 }
 
-void KnobWriter::let_go_of_guests(const KnobRecord& host) {
+void KnobWriter::let_go_of_guests(const KnobRecord& host, Receipt& receipt) {
   for (auto& [name, record] : records_) {
-    if (record.in_force && host_name(record.knob) == host.knob.name) settle(record);
+    if (record.in_force && host_name(record.knob) == host.knob.name) lose(record, receipt);
   }
 }
 

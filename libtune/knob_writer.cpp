@@ -439,10 +439,15 @@ void KnobWriter::refuse(KnobRecord& record, const Want& want, const std::string&
   fail(record, KnobState::failed, why, receipt);
 }
 
+void KnobWriter::leave_moved(KnobRecord& record, const std::string& mover, Receipt& receipt) {
+  record.wanted = record.original;
+  fail(record, KnobState::failed, "not put back: " + mover + " is not back", receipt);
+}
+
 void KnobWriter::yield(KnobRecord& record, const std::string& theirs, Receipt& receipt,
                        const std::string& writer) {
   settle_left_guards(record, nullptr, receipt);
-  let_go_of_guests(record);
+  let_go_of_guests(record, receipt);
   if (record.in_force) note(journal_.append_yielded(record.knob.name));
   const std::string shown = record.ours.empty() ? record.original : record.ours.back();
   record.error = "somebody else changed it from " + shown + " to " + theirs;

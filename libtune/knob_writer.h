@@ -73,6 +73,9 @@ class KnobWriter {
   /// Leaves it alone for a reason that is not the kernel's.
   void refuse(KnobRecord& record, const Want& want, const std::string& why, Receipt& receipt);
 
+  /// Tells of a knob that cannot go back because the one that moved it, `mover`, did not.
+  void leave_moved(KnobRecord& record, const std::string& mover, Receipt& receipt);
+
   /// Whether the record is about a device that is no more, or another has its name by now.
   [[nodiscard]] bool is_gone(const KnobRecord& record) const;
 
@@ -171,7 +174,7 @@ class KnobWriter {
   /// We have put the host back: what its guests show is the kernel's, and theirs go back next.
   void expect_guests(const KnobRecord& host);
   /// Somebody else's value stands there: what lived with the former one is theirs as well.
-  void let_go_of_guests(const KnobRecord& host);
+  void let_go_of_guests(const KnobRecord& host, Receipt& receipt);
   KnobRecord* find(const std::string& name);
   void set_state(KnobRecord& record, KnobState state);
 

@@ -102,7 +102,9 @@ TEST_CASE("a scheduler that cannot be changed keeps its numbers") {
   rig.kernel.fail_writes(kScheduler, EIO);
   rig.converge({});
   rig.start();
-  rig.applier->restore_all();
+  const std::string told = summary(rig.applier->restore_all());
+  CHECK(told.find("failed block/vda/queue/iosched/async_depth 9 -> 9") != std::string::npos);
+  CHECK(told.find("failed block/vda/queue/iosched/read_expire 77 -> 77") != std::string::npos);
   CHECK_FALSE(rig.is_as_before());
   rig.kernel.fail_writes(kScheduler, 0);
   rig.applier->restore_all();
@@ -182,7 +184,8 @@ TEST_CASE("the numbers of a scheduler that is another by now are lost with it") 
   rig.kernel.put(kScheduler, "none mq-deadline [kyber] \n");
   rig.take_scheduler("kyber");
   rig.start();
-  rig.applier->restore_all();
+  const std::string told = summary(rig.applier->restore_all());
+  CHECK(told.find("absent block/vda/queue/iosched/read_expire") != std::string::npos);
   CHECK(rig.shown(kScheduler) == "none mq-deadline [kyber] ");
   CHECK(rig.shown(kVda + "iosched/read_lat_nsec") == "2000000");
   CHECK_FALSE(rig.kernel.exists(kReadExpire));
