@@ -154,6 +154,13 @@ bool is_contradicted(const Start& start, const std::vector<Start>& all) {
          });
 }
 
+/// Under a scheduler of ours its number is another one, whatever stands there.
+bool is_away(const Start& start, const std::vector<Start>& all) {
+  return std::any_of(all.begin(), all.end(), [&](const Start& other) {
+    return other.knob.name == host_name(start.knob) && other.shown != other.entry.original;
+  });
+}
+
 void check_end(Machine& machine, const Start& start, const std::vector<Start>& all,
                const Receipt& receipt) {
   const std::string end = machine.shown(start.knob);
@@ -161,7 +168,7 @@ void check_end(Machine& machine, const Start& start, const std::vector<Start>& a
   check(told || end == start.entry.original || is_contradicted(start, all),
         "an entry is restored or told", start.knob.name);
   if (!machine.kernel().by_path.contains(start.knob.path)) return;
-  if (!is_foreign(start)) return;
+  if (!is_foreign(start) || is_away(start, all)) return;
   check(told, "somebody else's value is told", start.knob.name);
   check(end == start.shown || machine.kernel().refusing.contains(start.knob.path),
         "somebody else's value stands", start.knob.name + ": " + end);
