@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import os
-import statistics
 import subprocess
 import time
 
@@ -11,6 +10,7 @@ from lib.machine import make_cold
 from lib.processes import Failed, end, read_line, spawn, wait_for
 
 import rows
+from speed import ROUNDS, Speed, compare
 from verdict import judge, wrong
 from world import now_us
 
@@ -18,7 +18,6 @@ PROGRAM_SECONDS = 120
 # A decision comes with an event, the settle time (1 s) or the end of a process: all of them are
 # over by then.
 DECISION_SECONDS = 3
-SPEED_ROUNDS = 3
 
 
 class Run:
@@ -89,7 +88,7 @@ class Run:
 class Result:
     row: rows.Row
     verdicts: list = dataclasses.field(default_factory=list)
-    ratio: float = 0.0  # of a confuser's own speed: with the daemon to without it, 0: not measured
+    speed: Speed | None = None  # of a confuser
 
     @property
     def shown(self):
@@ -170,8 +169,8 @@ class RowRunner:
             finally:
                 run.close()
 
-    def measure(self, speed):
-        """The row's result; with `speed`, a confuser runs without the daemon in turn."""
+    def measure(self, with_speed):
+        """The row's result; with `with_speed`, a confuser runs without the daemon in turn."""
         result = Result(self.row)
         with contextlib.ExitStack() as stack:
             folder = stack.enter_context(self.world.scratch("row")).path
@@ -179,16 +178,16 @@ class RowRunner:
             self.names = {**self.world.names(), "folder": folder}
             if self.row.setup:
                 self.names.update(self.row.setup(self.world, folder, stack))
-            if not speed or self.row.label != rows.NOT:
+            if not with_speed or self.row.label != rows.NOT:
                 result.verdicts.append(self._watched()[0])
                 return result
             alone, watched = [], []
-            for _ in range(SPEED_ROUNDS):
+            for _ in range(ROUNDS):
                 self.world.daemon.stop()
                 alone.append(self._alone())
                 self.world.daemon.start()
                 verdict, seconds = self._watched()
                 result.verdicts.append(verdict)
                 watched.append(seconds)
-            result.ratio = statistics.median(alone) / statistics.median(watched)
+            result.speed = compare(alone, watched)
         return result

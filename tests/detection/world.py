@@ -6,6 +6,7 @@ import time
 
 from bus.dbus_wire import Connection
 from lib.machine import Scratch, disk_scratch
+from lib.memory_disk import memory_disk
 from lib.processes import Failed, wait_for
 from lib.programs import Reader, make_model
 from lib.service import PrivateBus, Tuneshiftd
@@ -24,9 +25,11 @@ switching: {dwell: 1s, writes_per_hour: 3600}
 
 
 class World:
-    def __init__(self, stack, build):
+    def __init__(self, stack, build, in_memory=False):
+        """With `in_memory` the files are on a disk whose speed does not change."""
+        scratch = memory_disk if in_memory else disk_scratch
         self.build = build
-        self.disk = stack.enter_context(disk_scratch("detection", NEED_BYTES))
+        self.disk = stack.enter_context(scratch("detection", NEED_BYTES))
         os.chmod(self.disk.path, 0o755)  # for the rows that run as another user
         self.bus = stack.enter_context(PrivateBus(self.disk.path))
         self.daemon = stack.enter_context(Tuneshiftd(build, self.bus, self.disk.path,
