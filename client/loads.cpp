@@ -47,9 +47,13 @@ class Details {
 
 std::string render(const Json& loads, const Style& style) {
   if (loads.items().empty()) return "No loads.\n";
+  const bool has_workload =
+      std::any_of(loads.items().begin(), loads.items().end(),
+                  [](const Json& load) { return !load["workload"].text().empty(); });
   Table table({{"ID", Align::right},
                {"STATE"},
                {"MODEL", Align::left, 12, true},
+               {has_workload ? "WORKLOAD" : "", Align::left, 8, false, 2},
                {"DEVICES", Align::left, 8, false, 3},
                {style.columns == 0 ? "" : "PROGRESS", Align::left, 0, false, 2},
                {"DONE", Align::right},
@@ -65,6 +69,7 @@ std::string render(const Json& loads, const Style& style) {
     table.add({load["id"].text(),
                {load["state"].text(), state_colour(load)},
                load_name(load),
+               load["workload"].text(),
                load["devices"].text(),
                {progress, Colour::green},
                std::to_string(load_percent(load)) + " %",

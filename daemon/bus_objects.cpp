@@ -124,6 +124,7 @@ void LoadObject::Describe(sdbus::Result<BusRow>&& result) {
                          {"processes", sdbus::Variant(processes)},
                          {"commands", sdbus::Variant(list_of(load.commands))},
                          {"cgroup", sdbus::Variant(load.cgroup)},
+                         {"workload", sdbus::Variant(load.workload)},
                          {"files", sdbus::Variant(list_of(load.files))},
                          {"pattern", sdbus::Variant(load.pattern)},
                          {"evidence", sdbus::Variant(load.evidence)},

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "libtune/escape.h"
+#include "libtune/workload.h"
 
 namespace tuneshift {
 
@@ -71,6 +72,7 @@ LoadView& LoadBook::update(const Load& load, const Store& store, uint64_t now_ns
     view.commands.insert(escape(one.facts.command_line));
     view.files.insert(escape(one.facts.path));
     view.cgroup = escape(one.facts.cgroup);
+    view.workload = escape(to_string(workload_of(one.facts.cgroup)));
   }
   if (now_ns >= view.sample_ns + sample_every_ns) {
     view.rate = rate_of(load.loaded_bytes - std::min(view.sample_bytes, load.loaded_bytes),

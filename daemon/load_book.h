@@ -40,6 +40,7 @@ struct LoadView {
   std::set<uint32_t> processes;
   std::set<std::string> commands;
   std::string cgroup;
+  std::string workload;  ///< the unit or container that the cgroup is one of
   std::set<std::string> files;
   std::string pattern;
   std::string evidence;

@@ -24,6 +24,7 @@ LoadReader reader(pid_t pid, uint64_t bytes) {
   one.bytes = bytes;
   one.facts.path = "/models/a\n.gguf";
   one.facts.file_size = 400 * mib;
+  one.facts.cgroup = "/system.slice/vllm.service";
   return one;
 }
 
@@ -66,6 +67,7 @@ TEST_CASE("each reader of a load is shown with what it missed") {
   CHECK(view.readers[0].missed_bytes == 200 * mib);
   CHECK(view.readers[0].file_bytes == 400 * mib);
   CHECK(view.missed_bytes == 203 * mib);
+  CHECK(view.workload == "vllm.service");
 }
 
 TEST_CASE("a load of ten thousand readers shows some of them") {
