@@ -129,6 +129,15 @@ std::optional<TraceBody> body_of(std::string_view kind, std::index_sequence<Inde
   return body;
 }
 
+/// What the detector was told or has decided, at a time.
+bool needs_time(const TraceBody& body) {
+  return !std::holds_alternative<TraceOrigin>(body) &&
+         !std::holds_alternative<TraceSettings>(body) &&
+         !std::holds_alternative<TraceMachine>(body) && !std::holds_alternative<TraceDisk>(body) &&
+         !std::holds_alternative<TraceStore>(body) && !std::holds_alternative<TraceLost>(body) &&
+         !std::holds_alternative<TraceEnd>(body) && !std::holds_alternative<TraceLabel>(body);
+}
+
 class TraceParser {
  public:
   Result<Trace> parse(std::string_view text) {
@@ -205,6 +214,9 @@ class TraceParser {
       return unknown(quoted(kind) + " has no key " + quoted(*key));
     }
     entry.body = std::move(*body);
+    if (entry.time_ns == 0 && needs_time(entry.body)) {
+      return mistake(quoted(kind) + " needs a time");
+    }
     if (auto* event = std::get_if<Event>(&entry.body)) event->time_ns = entry.time_ns;
     return entry;
   }

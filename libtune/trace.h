@@ -118,7 +118,7 @@ using TraceBody =
                  TraceDecision, TraceLost, TraceEnd, TraceLabel>;
 
 struct TraceEntry {
-  uint64_t time_ns = 0;  ///< CLOCK_MONOTONIC: the input's `now`; 0 where it has none
+  uint64_t time_ns = 0;  ///< CLOCK_MONOTONIC: the `now` of an input or a decision; 0: none
   TraceBody body;
 };
 

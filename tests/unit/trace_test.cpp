@@ -134,6 +134,9 @@ TEST_CASE("a wrong line is named by its number and what is wrong with it") {
   CHECK(mistake("tuneshift-trace 2.0\n") == "line 1: format 2.0; this tuneshift reads 1.x");
   CHECK(mistake(header + "\n1 evnt\n") == "line 3: no kind of line is called 'evnt'");
   CHECK(mistake(header + "1x timer\n") == "line 2: '1x' is no time");
+  for (const char* untimed : {"timer\n", "0 timer\n", "0000 timer\n"}) {
+    CHECK(mistake(header + untimed) == "line 2: 'timer' needs a time");
+  }
   CHECK(mistake(header + "1 timer now\n") == "line 2: expected key=value instead of 'now'");
   CHECK(mistake(header + "1 timer =1\n") == "line 2: expected key=value instead of '=1'");
   CHECK(mistake(header + "1 cancel load=1 load=2\n") == "line 2: 'load' is there twice");
