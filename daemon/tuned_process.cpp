@@ -30,24 +30,53 @@ std::string proc_file(pid_t pid, const std::string& name) {
   return "proc/" + std::to_string(pid) + "/" + name;
 }
 
-/// A short file of somebody's; nothing when it is not there, too long or no regular file.
-std::optional<std::string> read_short(const std::string& path, size_t most) {
+struct ShortFile {
+  bool is_there = false;
+  std::string text;
+  uint64_t written_ns = 0;  ///< of CLOCK_BOOTTIME
+};
+
+uint64_t clock_ns(clockid_t clock) {
+  timespec now{};
+  clock_gettime(clock, &now);
+  return static_cast<uint64_t>(now.tv_sec) * second_ns + static_cast<uint64_t>(now.tv_nsec);
+}
+
+uint64_t written_ns(const struct stat& status) {
+  const uint64_t at = static_cast<uint64_t>(status.st_mtim.tv_sec) * second_ns +
+                      static_cast<uint64_t>(status.st_mtim.tv_nsec);
+  const uint64_t now = clock_ns(CLOCK_REALTIME);
+  const uint64_t boot = clock_ns(CLOCK_BOOTTIME);
+  const uint64_t ago = now > at ? now - at : 0;
+  return boot > ago ? boot - ago : 0;
+}
+
+/// A short file of somebody's; not there if it is too long or no regular file.
+ShortFile read_short(const std::string& path, size_t most) {
   const UniqueFd file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
   struct stat status {};
-  if (!file || fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode)) return std::nullopt;
+  if (!file || fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode)) return {};
   std::string text(most + 1, '\0');
   const ssize_t got = read(file.get(), text.data(), text.size());
-  if (got < 0 || static_cast<size_t>(got) > most) return std::nullopt;
+  if (got < 0 || static_cast<size_t>(got) > most) return {};
   text.resize(static_cast<size_t>(got));
-  return text;
+  return {true, std::move(text), written_ns(status)};
+}
+
+/// Names on one line, without what is around them.
+std::string one_line(std::string text) {
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  const size_t begin = text.find_first_not_of(' ');
+  if (begin == std::string::npos) return {};
+  return text.substr(begin, text.find_last_not_of(' ') - begin + 1);
 }
 
 pid_t read_pid(const TunedPaths& paths) {
   constexpr pid_t largest = 1 << 22;  // PID_MAX_LIMIT
-  const auto text = read_short(paths.run_directory + "/tuned.pid", 16);
-  if (!text || text->empty()) return 0;
+  const ShortFile file = read_short(paths.run_directory + "/tuned.pid", 16);
+  if (file.text.empty()) return 0;
   pid_t pid = 0;
-  for (const char c : *text) {
+  for (const char c : file.text) {
     if (c == '\n') break;
     if (c < '0' || c > '9' || pid > largest) return 0;
     pid = pid * 10 + (c - '0');
@@ -70,8 +99,8 @@ bool runs_tuned(const KernelFs& kernel, pid_t pid) {
 }
 
 std::string main_setting(const TunedPaths& paths, std::string_view key) {
-  const auto text = read_short(paths.config_directory + "/tuned-main.conf", longest_settings);
-  const auto sections = parse_tuned_file(text.value_or(""), true);
+  const ShortFile file = read_short(paths.config_directory + "/tuned-main.conf", longest_settings);
+  const auto sections = parse_tuned_file(file.text, true);
   if (!sections) return "";
   for (const TunedSection& section : sections.value()) {
     if (const std::string* value = section.find(key)) return *value;
@@ -83,24 +112,6 @@ bool is_off(std::string text) {
   std::transform(text.begin(), text.end(), text.begin(),
                  [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
   return text == "0" || text == "false" || text == "no" || text == "off";
-}
-
-uint64_t clock_ns(clockid_t clock) {
-  timespec now{};
-  clock_gettime(clock, &now);
-  return static_cast<uint64_t>(now.tv_sec) * second_ns + static_cast<uint64_t>(now.tv_nsec);
-}
-
-/// When a file was last written, in ns of CLOCK_BOOTTIME; 0 when there is none.
-uint64_t written_ns(const std::string& path) {
-  struct stat status {};
-  if (stat(path.c_str(), &status) != 0) return 0;
-  const uint64_t at = static_cast<uint64_t>(status.st_mtim.tv_sec) * second_ns +
-                      static_cast<uint64_t>(status.st_mtim.tv_nsec);
-  const uint64_t now = clock_ns(CLOCK_REALTIME);
-  const uint64_t boot = clock_ns(CLOCK_BOOTTIME);
-  const uint64_t ago = now > at ? now - at : 0;
-  return boot > ago ? boot - ago : 0;
 }
 
 }  // namespace
@@ -133,19 +144,18 @@ uint64_t newest_thread_ns(const KernelFs& kernel, pid_t pid) {
   return newest * (second_ns / ticks_per_second);
 }
 
-ActiveProfiles read_active_profiles(const TunedPaths& paths) {
-  const std::string path = paths.config_directory + "/active_profile";
-  ActiveProfiles active;
-  active.written_ns = written_ns(path);
-  std::string names = read_short(path, longest_names).value_or("");
-  names +=
-      " " + read_short(paths.config_directory + "/post_loaded_profile", longest_names).value_or("");
-  std::replace(names.begin(), names.end(), '\n', ' ');
-  const size_t begin = names.find_first_not_of(' ');
-  if (begin != std::string::npos) {
-    active.names = names.substr(begin, names.find_last_not_of(' ') - begin + 1);
-  }
-  return active;
+ActiveProfiles read_active_profiles(const TunedPaths& paths, bool had_post_loaded) {
+  constexpr uint64_t longest_write_ns = second_ns;  // what is empty for longer is meant so
+  const uint64_t now = clock_ns(CLOCK_BOOTTIME);
+  const ShortFile active = read_short(paths.config_directory + "/active_profile", longest_names);
+  const ShortFile post = read_short(paths.config_directory + "/post_loaded_profile", longest_names);
+  const auto is_emptied = [now](const ShortFile& file) {
+    return file.is_there && file.text.empty() && file.written_ns + longest_write_ns > now;
+  };
+  const std::string post_loaded = one_line(post.text);
+  std::string names = one_line(active.text + ' ' + post_loaded);
+  return {std::move(names), active.written_ns, !post_loaded.empty(),
+          is_emptied(active) || (had_post_loaded && is_emptied(post))};
 }
 
 Result<KeptValues> read_kept_values(const KernelFs& kernel, const TunedPaths& paths,

@@ -32,13 +32,17 @@ bool rolls_back(const TunedPaths& paths);
 /// profile that it applies. 0 when the process has gone.
 uint64_t newest_thread_ns(const KernelFs& kernel, pid_t pid);
 
-/// What tuned's active_profile and post_loaded_profile name, and when that was written, in ns of
-/// CLOCK_BOOTTIME; 0 when there is no such file.
+/// What tuned's active_profile and post_loaded_profile name.
 struct ActiveProfiles {
   std::string names;
-  uint64_t written_ns = 0;
+  uint64_t written_ns = 0;  ///< of CLOCK_BOOTTIME; 0 when there is no such file
+  bool has_post_loaded = false;
+  bool is_half_written = false;  ///< `names` says nothing: one of the files was emptied just now
 };
-ActiveProfiles read_active_profiles(const TunedPaths& paths);
+/// tuned empties each file before it writes its line (save_active_profile() in
+/// tuned/utils/commands.py). Where no profile is post-loaded that file stays empty, so it counts as
+/// half written only where `had_post_loaded` one.
+ActiveProfiles read_active_profiles(const TunedPaths& paths, bool had_post_loaded);
 
 /// What these profiles set on this machine, and what the settings of sysctl.d make of it.
 Result<KeptValues> read_kept_values(const KernelFs& kernel, const TunedPaths& paths,

@@ -127,14 +127,16 @@ void TunedWatch::on_exit() {
   std::optional<KeptValues> at_death;
   if (is_pid_file_of(paths_, pid) || !rolls_back(paths_)) {
     // The profile that it was at may not have been seen yet.
-    const auto values = read_kept_values(kernel_, paths_, read_active_profiles(paths_).names);
-    at_death = values ? values.value() : values_;
+    const ActiveProfiles active = read_active_profiles(paths_, had_post_loaded_);
+    const auto values = read_kept_values(kernel_, paths_, active.names);
+    at_death = values && !active.is_half_written ? values.value() : values_;
   } else {
     // What it rolled back may not have been told yet.
     const auto values = read_kept_values(kernel_, paths_, accepted_);
     if (values && values.value() != values_) handler_(values.value(), std::nullopt);
   }
   accepted_.clear();
+  had_post_loaded_ = false;
   accepted_thread_ns_ = 0;
   values_.clear();
   handler_({}, at_death);
@@ -158,13 +160,15 @@ void TunedWatch::look() {
 std::string TunedWatch::applied_profiles() {
   constexpr uint64_t tick = 10 * ms;
   const uint64_t thread_ns = newest_thread_ns(kernel_, pid_);
-  const ActiveProfiles active = read_active_profiles(paths_);
+  const ActiveProfiles active = read_active_profiles(paths_, had_post_loaded_);
   // tuned makes a thread for each profile, which then writes the file. What else is written there
   // tuned has not read yet.
   if (thread_ns == accepted_thread_ns_ && accepted_is_its_own_) return accepted_;
+  if (active.is_half_written) return accepted_;  // the file's next event tells
   accepted_thread_ns_ = thread_ns;
   accepted_is_its_own_ = active.written_ns + tick >= thread_ns;
   accepted_ = active.names;
+  had_post_loaded_ = active.has_post_loaded;
   return accepted_;
 }
 
@@ -201,6 +205,8 @@ void TunedWatch::ask_bus() {
     if (question != question_) return;
     if (error != nullptr || !tuned_) return fall_back();
     if (!running) {
+      // It may have begun since it said so: then what its first writes replace is not let go of.
+      if (pid_ != 0 && newest_thread_ns(kernel_, pid_) != thread_ns) return hint();
       answered_thread_ns_ = thread_ns;
       return report("");
     }

@@ -86,6 +86,7 @@ class TunedWatch {
   unsigned question_ = 0;
 
   std::string accepted_;  ///< the profiles that tuned has applied, off the bus
+  bool had_post_loaded_ = false;
   uint64_t accepted_thread_ns_ = 0;
   bool accepted_is_its_own_ = false;
   uint64_t answered_thread_ns_ = 0;  ///< of which tuned told on the bus

@@ -37,6 +37,8 @@ ON_BUS = ["p 1 -", "p 1 - stop", "1 p stop -", "p 1 2 - stop", "p 1 off - stop",
           "p 1 stop q 2 - stop", "1 p off 2 - stop", "p 2 kill q 1 stop -", "p 1 - off q 2 - kill"]
 OFF_BUS = ["p 1 -", "p 1 - stop", "1 p 2 stop -", "p 1 2 - stop", "p 1 kill - 1 stop",
            "1 p kill 1 - stop", "p 1 q - 2 stop", "p 2 stop q 1 - stop", "p 1 off - stop"]
+# With a tuned whose file is empty while it writes its first knobs.
+LATE = ["p 1 - stop", "p 1 q - 2 stop", "p 2 kill q 1 stop -"]
 
 
 def path_of(knob):
@@ -142,7 +144,7 @@ def main():
     if not os.path.exists("/usr/sbin/tuned"):
         print("no tuned here")
         return 77
-    orders = ON_BUS if where == "on_bus" else OFF_BUS
+    orders = {"on_bus": ON_BUS, "off_bus": OFF_BUS, "late": LATE}[where]
     with knobs_locked(), cleanup() as stack:
         private_settings(PROFILES)
         for knob in KNOBS:
@@ -159,7 +161,10 @@ def main():
             write(path, "summary: test\nsysctl:\n"
                   + "".join(f"  {knob}: {value}\n" for knob, value in knobs.items()))
             os.chmod(path, 0o644)
-        tuned = Tuned(bus, where == "on_bus")
+        late_in = os.path.join(scratch.path, "late") if where == "late" else None
+        if late_in:
+            os.mkdir(late_in)
+        tuned = Tuned(bus, where != "off_bus", late_in)
         stack.callback(tuned.stop)
         stack.callback(daemon.stop)
         known = references(orders, tuned)
