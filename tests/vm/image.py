@@ -1,26 +1,28 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The cached disk image of the virtual machine: Debian 12 with what a target machine has."""
+"""The cached disk image of the virtual machine: Debian 12 with what a target machine has, and the
+kernels that it can be booted with."""
 
 import fcntl
 import hashlib
 import os
 import pathlib
-import re
 import shutil
 import signal
 import subprocess
 import time
 
+import debian
+import kernels
 import machine
 
-SUITE = "bookworm"
 PACKAGES = """
     systemd systemd-sysv dbus polkitd udev kmod linux-image-amd64 initramfs-tools tuned
     e2fsprogs iproute2 procps python3 fuse3 dmsetup nfs-kernel-server
     libsdbus-c++1 libsystemd0 libbpf1 libyaml-cpp0.7 libspdlog1.10 liburing2 libfuse3-3 libseccomp2
 """.split()
-SIZE = "3G"
+SIZE = "4G"
 DEADLINE_S = 420
+HERE = pathlib.Path(__file__).resolve().parent
 
 # Installed by the image; everything that changes from run to run comes with the payload drive, so
 # that a change of the sources does not make a new image.
@@ -64,53 +66,28 @@ class ImageError(Exception):
 
 
 def recipe_key():
-    """Names the image by all that it is made from: this file is the recipe."""
-    return hashlib.sha256(pathlib.Path(__file__).read_bytes()).hexdigest()[:16]
+    """Names the image by all that it is made from: these files are the recipe."""
+    recipe = b"".join((HERE / name).read_bytes() for name in ("debian.py", "image.py", "kernels.py"))
+    return hashlib.sha256(recipe).hexdigest()[:16]
 
 
-def apt_sources():
-    """The suite's sources as this machine has them configured, as lines of a sources.list."""
-    command = ["apt-get", "indextargets", "--format",
-               "$(ORIGIN) $(COMPONENT) $(RELEASE) $(REPO_URI)", "Created-By: Packages"]
-    for attempt in (1, 2):
-        lines = []
-        targets = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-        for row in targets.splitlines():
-            match = re.fullmatch(rf"Debian main ({SUITE}(?:-updates|-security)?) (\S+)", row)
-            if match:
-                lines.append(f"deb {match[2]} {match[1]} main")
-        if any(line.endswith(f" {SUITE} main") for line in lines):
-            return lines
-        # Without downloaded indexes apt does not know the origins.
-        if attempt == 1:
-            subprocess.run(["apt-get", "update", "-qq"], check=True)
-    raise ImageError(f"apt on this machine has no sources of Debian {SUITE}")
-
-
-def apt_options():
-    """The proxies and date checks of this machine: what its apt needs, the image's needs too."""
-    dump = subprocess.run(["apt-config", "dump", "Acquire"], check=True, capture_output=True,
-                          text=True).stdout
-    pattern = re.compile(r"Acquire::(https?::Proxy\b|Check-Valid-Until|Check-Date)", re.IGNORECASE)
-    return [f"--aptopt={line}" for line in dump.splitlines() if pattern.match(line)]
-
-
-def debootstrap(directory, log):
+def debootstrap(directory, log, packages):
     """Fills `directory`, in a mount name space of its own: whatever happens, none of its mounts is
     seen here, and so nothing of this machine lies in what is deleted afterwards."""
     sources = directory.with_name("sources.list")
-    sources.write_text("\n".join(apt_sources()) + "\n")
+    sources.write_text("\n".join(debian.sources()) + "\n")
     unit = directory.with_name("tuneshift-vm.service")
     unit.write_text(HOOK_UNIT)
     command = ["unshare", "--mount", "mmdebstrap", "--mode=root", "--variant=minbase",
-               "--format=directory", *apt_options(),
+               "--format=directory", *debian.options(),
                *(f"--dpkgopt=path-exclude=/usr/share/{what}/*"
                  for what in ("man", "doc", "locale")),
                "--include=" + ",".join(PACKAGES),
                "--essential-hook=" + INITRAMFS_HOOK,
                f"--customize-hook=copy-in {unit} /etc/systemd/system",
                "--customize-hook=" + CUSTOMIZE_HOOK,
-               SUITE, str(directory), str(sources)]
+               "--customize-hook=" + kernels.hook(packages),
+               debian.SUITE, str(directory), str(sources)]
     with open(log, "wb") as output:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output,
                                    stderr=subprocess.STDOUT, start_new_session=True,
@@ -128,15 +105,24 @@ def debootstrap(directory, log):
         raise ImageError(f"mmdebstrap failed ({status}):\n{tail}")
 
 
-def build(image, log):
+def take_kernels(root, directory):
+    """Moves what QEMU boots from out of the root: DIRECTORY/VERSION/vmlinuz and initrd."""
+    for kernel in (root / "boot").glob("vmlinuz-*"):
+        version = kernel.name.removeprefix("vmlinuz-")
+        place = directory / version.removesuffix("-amd64")
+        place.mkdir(parents=True)
+        shutil.move(kernel, place / "vmlinuz")
+        shutil.move(root / f"boot/initrd.img-{version}", place / "initrd")
+
+
+def build(image, log, packages):
     work = image.with_name(image.name + ".new")
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     try:
         root = work / "root"
-        debootstrap(root, log)
-        for wanted, pattern in (("vmlinuz", "vmlinuz-*"), ("initrd", "initrd.img-*")):
-            shutil.copyfile(next((root / "boot").glob(pattern)), work / wanted)
+        debootstrap(root, log, packages)
+        take_kernels(root, work / "kernels")
         make_ext4(work / "root.img", SIZE, root, "tuneshift-root")
         for scrap in ("sources.list", "tuneshift-vm.service"):
             (work / scrap).unlink()
@@ -154,17 +140,17 @@ def make_ext4(path, size, content, label):
 
 
 def ensure(cache, say):
-    """The directory of the image (root.img, vmlinuz, initrd), made when the cache lacks it."""
+    """The directory of the image (root.img, kernels/), made when the cache lacks it."""
     cache.mkdir(parents=True, exist_ok=True)
     with open(cache / "lock", "w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         image = cache / f"image-{recipe_key()}"
         if not image.is_dir():
-            say("making the image (once, one to two minutes)")
+            say("making the image (once, two to three minutes)")
             begin = time.monotonic()
             for old in cache.glob("image-*"):
                 shutil.rmtree(old)
-            build(image, cache / "image.log")
+            build(image, cache / "image.log", kernels.download(cache, say))
             used = os.stat(image / "root.img").st_blocks * 512 >> 20
             say(f"image made in {time.monotonic() - begin:.0f} s, {used} MiB")
         return image

@@ -89,16 +89,16 @@ class Machine:
     """The guest writes events to one virtio port, and asks the host for what only a hand at the
     machine could do through another (monitor.py)."""
 
-    def __init__(self, image, drives, console):
+    def __init__(self, image, kernel, drives, console):
         self.console = pathlib.Path(console)
         self.directory_ = tempfile.TemporaryDirectory(prefix="tuneshift-vm-")
         self.events_, self.requests_, self.monitor_ = (
             Lines(self.directory_.name, name) for name in ("events", "requests", "monitor"))
-        self.acceleration = accelerator(image / "vmlinuz")
+        self.acceleration = accelerator(kernel / "vmlinuz")
         command = ["qemu-system-x86_64", *self.acceleration, "-smp", "2", "-m", "2G", "-nodefaults",
                    "-display", "none", "-no-reboot", "-nic", "none",
                    "-serial", f"file:{self.console}",
-                   "-kernel", str(image / "vmlinuz"), "-initrd", str(image / "initrd"),
+                   "-kernel", str(kernel / "vmlinuz"), "-initrd", str(kernel / "initrd"),
                    "-append", "root=LABEL=tuneshift-root rw console=ttyS0 quiet mitigations=off"
                               " panic=-1 systemd.show_status=no",
                    "-drive", f"file={image / 'root.img'},if=virtio,format=raw,snapshot=on",

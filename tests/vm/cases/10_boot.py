@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# kernels: all
 """The machine is what the other cases take it for."""
 
 import pathlib

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # deadline: 90
+# kernels: all
 """A new installation observes: it sees a load, says what it would do, and writes nothing."""
 
 from checks import daemon, expect_unchanged, kinds, knobs, manager, reader, unit, wait_for
@@ -7,8 +8,10 @@ from checks import daemon, expect_unchanged, kinds, knobs, manager, reader, unit
 before = knobs()
 with daemon("observe"):
     assert unit("tuneshift.service", "ActiveState") == "active"
-    tiers = {signal: tier for signal, (tier, _) in manager("Probes").items()}
-    assert tiers and set(tiers.values()) == {"ok"}, tiers
+    signals = manager("Probes")
+    assert signals and {tier for tier, _ in signals.values()} == {"ok"}, signals
+    for signal in ("reads", "mappings", "latency"):
+        assert signals[signal][1].startswith("tested"), signals
     with reader():
         wait_for("the load", lambda: "finished" in kinds(), 60)
         rows = kinds()

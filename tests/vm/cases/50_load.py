@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # deadline: 120
+# kernels: all
 """One cold mmap load: seen, helped, over; and `systemctl stop` puts back what still differs."""
 
 from checks import (READ_AHEAD, daemon, differences, expect_unchanged, history, kinds, knobs,

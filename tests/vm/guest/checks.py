@@ -206,14 +206,37 @@ def mapped(name, *rows):
 
 
 @contextlib.contextmanager
-def reader():
-    """A program that maps a cold model, reads all of it and stays alive, as a server does."""
+def reader(mode="mmap-sequential", path=MODEL, uid=0):
+    """A program that reads all of a cold model and stays alive, as a server does."""
     run("sync")
     pathlib.Path("/proc/sys/vm/drop_caches").write_text("3")
     # It serves until its standard input ends.
-    with subprocess.Popen([HOME / "reader", "mmap-sequential", MODEL, "--serve"],
-                          stdin=subprocess.PIPE) as process:
+    with subprocess.Popen([HOME / "reader", mode, path, "--serve"], stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE, user=uid, group=uid, extra_groups=[]) as process:
         try:
             yield process
         finally:
             process.kill()
+
+
+@contextlib.contextmanager
+def slow_store(mount_point, directory):
+    """A view of the directory on FUSE."""
+    os.makedirs(mount_point, exist_ok=True)
+    with subprocess.Popen([HOME / "slowstore", directory, mount_point]) as process:
+        try:
+            wait_for("the mount", lambda: os.path.ismount(mount_point))
+            yield
+        finally:
+            process.terminate()
+
+
+def finished():
+    """What the daemon says of the loads that it saw to their end."""
+    return [row["text"] for row in history() if row["kind"] == "finished"]
+
+
+def expect_whole(text):
+    """Bytes that were seen are all bytes there are."""
+    match = re.search(r"finished: (\d+) MiB of (\d+) MiB", text)
+    assert match and match[1] == match[2], text
