@@ -118,6 +118,17 @@ struct iomap_dio {
   long long size;
 };
 
+struct nfs_pgio_args {
+  __u64 offset;
+  __u32 count;
+};
+
+struct nfs_pgio_header {
+  struct inode* inode;
+  void* dreq;  // of an O_DIRECT read
+  struct nfs_pgio_args args;
+};
+
 struct fdtable {
   unsigned int max_fds;
   struct file** fd;

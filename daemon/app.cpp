@@ -172,7 +172,9 @@ class Daemon {
   }
 
   void on_devices() {
-    watch_cache_fills(has_diskless_store(kernel_));
+    const bool diskless = has_diskless_store(kernel_);
+    watch_cache_fills(diskless);
+    probes_.watch_nfs_reads(diskless && kernel_.exists("sys/module/nfs"));
     bus_.refresh_devices();
   }
 

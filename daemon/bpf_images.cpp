@@ -4,6 +4,7 @@
 #include <cache_fills.skel.h>
 #include <latency.skel.h>
 #include <mappings.skel.h>
+#include <nfs_reads.skel.h>
 #include <reads.skel.h>
 #include <shared_maps.skel.h>
 #include <sysctl_writes.skel.h>
@@ -32,6 +33,9 @@ std::span<const char> cache_fills_image() {
 }
 std::span<const char> mappings_image() {
   return image_of<mappings_bpf>();
+}
+std::span<const char> nfs_reads_image() {
+  return image_of<nfs_reads_bpf>();
 }
 std::span<const char> latency_image() {
   return image_of<latency_bpf>();

@@ -10,6 +10,7 @@ std::span<const char> shared_maps_image();
 std::span<const char> reads_image();
 std::span<const char> cache_fills_image();
 std::span<const char> mappings_image();
+std::span<const char> nfs_reads_image();
 std::span<const char> latency_image();
 std::span<const char> sysctl_writes_image();
 

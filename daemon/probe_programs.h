@@ -34,6 +34,8 @@ struct Probes::Programs {
   /// Attaches all programs of a loaded signal, or tells why not in its state.
   void attach(const std::string& name);
   [[nodiscard]] bool attached(const std::string& name) const;
+  /// Loads and attaches the signal, or tells why not in its state.
+  void watch_nfs_reads();
   void set_state(const std::string& name, Tier tier, const std::string& why);
   /// Reads the known file in each way and judges what was seen; in self_test.cpp.
   void self_test();
@@ -54,6 +56,7 @@ struct Probes::Programs {
   std::map<std::string, SignalState> states;
   uint64_t direct_end_io = 0;      ///< address of iomap_dio_bio_end_io
   std::string direct_unknown;      ///< why there is none: direct reads are not seen
+  bool nfs_wanted = false;         ///< whether NFS is mounted
   uint64_t lost_writes = 0;        ///< told so far
   std::optional<Event> own_event;  ///< of the self-test: the last one about this process
 

@@ -18,8 +18,10 @@ namespace tuneshift {
 namespace {
 
 const char cache_fills[] = "cache_fills";
+const char nfs_reads[] = "nfs_reads";
 const char sysctl_writes[] = "sysctl_writes";
 const char cache_fills_idle[] = "loaded; attached while a file system without a disk is mounted";
+const char nfs_reads_idle[] = "loaded and attached while NFS is mounted";
 
 struct Source {
   const char* signal;
@@ -126,6 +128,7 @@ void Probes::Programs::create_maps() {
   maps.reset();
   for (const Source& source : sources())
     if (source.needs_maps) set_state(source.signal, Tier::absent, status.error().message);
+  set_state(nfs_reads, Tier::absent, status.error().message);
 }
 
 Status Probes::Programs::write_settings(const FileId& selftest_file) {
@@ -148,6 +151,10 @@ void Probes::Programs::load_signals() {
   const auto missing = missing_tracepoints(tracepoints);
   const BpfMaps none;
 
+  if (maps && missing.ok())
+    set_state(nfs_reads, Tier::ok, nfs_reads_idle);
+  else if (maps)
+    set_state(nfs_reads, Tier::absent, missing.error().message);
   for (const Source& source : all) {
     if (source.needs_maps && !maps) continue;
     if (!missing.ok()) {
@@ -185,6 +192,19 @@ void Probes::Programs::attach(const std::string& name) {
     signal.links.push_back(std::move(link).value());
   }
   set_state(name, Tier::ok, "attached, not tested");
+}
+
+// Its tracepoint is in a module that may come only with the first mount, and stays pinned from here
+// on until this is let go.
+void Probes::Programs::watch_nfs_reads() {
+  Result<BpfObject> object = load_bpf_object(nfs_reads, nfs_reads_image(), maps->all());
+  if (!object.ok()) {
+    set_state(nfs_reads, Tier::absent, object.error().message);
+    return;
+  }
+  loaded[nfs_reads].object = std::move(object).value();
+  attach(nfs_reads);
+  malloc_trim(0);
 }
 
 void Probes::Programs::watch_sysctl_writes() {
@@ -247,6 +267,17 @@ void Probes::watch_cache_fills(bool on) {
   } else {
     found->second.links.clear();
     programs_->set_state(cache_fills, Tier::ok, cache_fills_idle);
+  }
+}
+
+void Probes::watch_nfs_reads(bool on) {
+  if (!programs_->maps || on == programs_->nfs_wanted) return;
+  programs_->nfs_wanted = on;
+  if (on) {
+    programs_->watch_nfs_reads();
+  } else {
+    programs_->loaded.erase(nfs_reads);
+    programs_->set_state(nfs_reads, Tier::ok, nfs_reads_idle);
   }
 }
 

@@ -46,7 +46,7 @@ struct LatencyHistogram {
 
 /// The BPF side: loads and attaches each signal by itself and turns ring-buffer records into
 /// Events. Whatever fails costs that one signal and is told in signals(); construction never fails.
-/// Signals: "reads", "cache_fills", "mappings", "latency", "sysctl_writes".
+/// Signals: "reads", "cache_fills", "mappings", "nfs_reads", "latency", "sysctl_writes".
 class Probes {
  public:
   using Handler = std::function<void(const Event&)>;
@@ -70,6 +70,10 @@ class Probes {
   /// Attaches or detaches the page-cache signal: on only while a file system without a block device
   /// is mounted, because it runs for every page added to the cache.
   void watch_cache_fills(bool on);
+
+  /// Loads or drops the signal of O_DIRECT reads of NFS: on only while NFS is mounted, because it
+  /// needs the client's module, and keeps it from being removed.
+  void watch_nfs_reads(bool on);
 
   /// No further events from this reader of this file.
   void silence(const Reader& reader);

@@ -39,7 +39,7 @@ struct Reader {
 enum class Evidence {
   mapping,      ///< a large file is about to be mapped; nothing of it was read yet
   read_miss,    ///< a buffered read reached a block device
-  direct_read,  ///< an O_DIRECT read reached a block device
+  direct_read,  ///< an O_DIRECT read reached a block device, or a server of NFS
   cache_fill,   ///< page cache was filled on a file system without a block device
 };
 

@@ -21,7 +21,7 @@ PACKAGES = """
     libsdbus-c++1 libsystemd0 libbpf1 libyaml-cpp0.7 libspdlog1.10 liburing2 libfuse3-3 libseccomp2
 """.split()
 SIZE = "4G"
-DEADLINE_S = 420
+DEADLINE_S = 900
 HERE = pathlib.Path(__file__).resolve().parent
 
 # Installed by the image; everything that changes from run to run comes with the payload drive, so

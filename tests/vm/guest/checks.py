@@ -17,6 +17,7 @@ PROFILES = pathlib.Path("/etc/tuneshift/profiles")
 MANAGER = "org.tuneshift1.Manager"
 REQUESTS = "/dev/virtio-ports/tuneshift.requests"
 MODEL = "/srv/models/model.safetensors"
+SMALL_MODEL = "/srv/models/small.safetensors"
 READ_AHEAD = "/sys/block/nvme0n1/queue/read_ahead_kb"
 
 KNOBS = (
@@ -29,8 +30,9 @@ KNOBS = (
     "/sys/kernel/mm/transparent_hugepage/*",
     "/sys/kernel/mm/transparent_hugepage/khugepaged/*",
 )
-# Counters and identities that change by themselves.
-VOLATILE = re.compile(r"/(ns_last_pid|stat_refresh|pty/nr|random/.*|full_scans|pages_collapsed)$")
+# Counters, identities and parts of what memory is free: they change by themselves.
+VOLATILE = re.compile(
+    r"/(ns_last_pid|stat_refresh|pty/nr|random/.*|full_scans|pages_collapsed|bdi/.*/m(in|ax)_bytes)$")
 
 
 def run(*command, check=True):
