@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import tempfile
 import time
@@ -222,15 +223,17 @@ def reader(mode="mmap-sequential", path=MODEL, uid=0):
 
 
 @contextlib.contextmanager
-def slow_store(mount_point, directory):
-    """A view of the directory on FUSE."""
+def slow_store(mount_point):
+    """A model on FUSE, its path. Its own store is memory, so that nothing is seen of that one."""
     os.makedirs(mount_point, exist_ok=True)
-    with subprocess.Popen([HOME / "slowstore", directory, mount_point]) as process:
-        try:
-            wait_for("the mount", lambda: os.path.ismount(mount_point))
-            yield
-        finally:
-            process.terminate()
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as directory:
+        shutil.copy(SMALL_MODEL, directory)
+        with subprocess.Popen([HOME / "slowstore", directory, mount_point]) as process:
+            try:
+                wait_for("the mount", lambda: os.path.ismount(mount_point))
+                yield os.path.join(mount_point, os.path.basename(SMALL_MODEL))
+            finally:
+                process.terminate()
 
 
 def finished():
@@ -238,7 +241,9 @@ def finished():
     return [row["text"] for row in history() if row["kind"] == "finished"]
 
 
-def expect_whole(text):
-    """Bytes that were seen are all bytes there are."""
+def expect_whole(text, batched=False):
+    """Bytes that were seen are all bytes there are; of page-cache fills each CPU may keep a batch,
+    less than 1 MiB, that its reader left behind there."""
     match = re.search(r"finished: (\d+) MiB of (\d+) MiB", text)
-    assert match and match[1] == match[2], text
+    assert match, text
+    assert 0 <= int(match[2]) - int(match[1]) <= (os.cpu_count() if batched else 0), text

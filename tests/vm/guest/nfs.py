@@ -54,4 +54,4 @@ def expect_load(mode, first_sign, confirmed_by):
         assert text_of("suspected").endswith(f": {first_sign}"), text_of("suspected")
         assert "is a model file: safetensors" in text_of("inspected"), text_of("inspected")
         assert confirmed_by in text_of("started"), text_of("started")
-        expect_whole(text_of("finished"))
+        expect_whole(text_of("finished"), batched=mode != "direct")
