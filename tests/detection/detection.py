@@ -85,9 +85,15 @@ def show_speed(speeds):
 
 def show_cost(costs):
     say()
-    terminal.table(("1 GiB, cold", "BPF ms", "BPF runs", "daemon ms", "load ms"),
-                   [(cost.name, f"{cost.bpf_ms:.2f}", str(cost.runs), f"{cost.daemon_ms:.0f}",
+    terminal.table(("1 GiB, cold", "BPF ms", "least … most", "BPF runs", "daemon ms", "of a core",
+                    "load ms"),
+                   [(cost.name, f"{cost.bpf_ms:.2f}",
+                     f"{cost.bpf_least_ms:.2f} … {cost.bpf_most_ms:.2f}", str(cost.runs),
+                     f"{cost.daemon_ms:.1f}", f"{cost.daemon_part * 100:.2f} %",
                      f"{cost.load_ms:.0f}") for cost in costs])
+    for cost in costs:
+        say(f"  {cost.name}: " + ", ".join(f"{name} {ms:.2f} ms" for name, ms
+                                           in sorted(cost.programs.items())))
 
 
 def plain(verdict):
