@@ -16,13 +16,21 @@ static __always_inline void put_away(struct tuneshift_fill_batch* batch) {
   batch->bytes = 0;
 }
 
+// Whether the batch, which has this inode's address, still is of its file and of this process.
+// Asking for the task is a call, dearer than all the rest where a processor has to make returns
+// safe: once in so many pages is enough to notice that another process reads on.
+static __always_inline bool is_current(const struct tuneshift_fill_batch* batch,
+                                       const struct inode* inode, __u64 index) {
+  if (index % TUNESHIFT_TASK_PAGES) return true;
+  struct task_struct* task = bpf_get_current_task_btf();
+  return batch->key.inode == inode->i_ino && batch->key.pid == (__u32)task->tgid &&
+         batch->key.start_ns == task->group_leader->start_boottime;
+}
+
 // Whether the batch has this folio now.
-static __always_inline bool add_to_batch(struct tuneshift_fill_batch* batch, struct inode* inode,
-                                         __u64 offset, __u64 bytes) {
-  if (batch->inode != (__u64)inode || batch->task != (__u64)bpf_get_current_task_btf() ||
-      batch->key.inode != inode->i_ino || offset != batch->offset + batch->bytes)
-    return false;
-  if (offset >= batch->size) return false;
+static __always_inline bool add_to_batch(struct tuneshift_fill_batch* batch, __u64 offset,
+                                         __u64 bytes) {
+  if (offset != batch->offset + batch->bytes || offset >= batch->size) return false;
   __u64 left = batch->size - offset;
   batch->bytes += bytes < left ? bytes : left;
   if (batch->bytes < TUNESHIFT_BATCH_BYTES) return true;
@@ -35,19 +43,22 @@ static __always_inline bool add_to_batch(struct tuneshift_fill_batch* batch, str
 
 SEC("tp_btf/mm_filemap_add_to_page_cache")
 int BPF_PROG(on_cache_fill, struct folio* folio) {
-  struct inode* inode = folio->mapping->host;
-  struct super_block* super = inode->i_sb;
-  if (super->s_bdev) return 0;
-  const struct tuneshift_settings* set = get_settings();
   __u32 zero = 0;
   struct tuneshift_fill_batch* batch = bpf_map_lookup_elem(&fill_batches, &zero);
-  if (!set || !batch) return 0;
-  __u64 offset = (__u64)folio->index << set->page_shift;
+  const struct tuneshift_settings* set = get_settings();
+  if (!batch || !set) return 0;
+  struct inode* inode = folio->mapping->host;
+  bool in_batch = batch->inode == (__u64)inode;
+  // Everything else has a block device, as a rule.
+  if (!in_batch && inode->i_sb->s_bdev) return 0;
+  __u64 index = folio->index;
+  __u64 offset = index << set->page_shift;
   __u64 bytes = folio_pages(folio) << set->page_shift;
-  if (add_to_batch(batch, inode, offset, bytes)) return 0;
+  if (in_batch && is_current(batch, inode, index) && add_to_batch(batch, offset, bytes)) return 0;
 
   struct file_facts file = {};
-  if (!describe_file(inode, set, &file) || super->s_magic == HUGETLBFS_MAGIC) return 0;
+  if (!describe_file(inode, set, &file) || inode->i_sb->s_magic == HUGETLBFS_MAGIC) return 0;
+  if (file.has_block_device) return 0;
   if (offset >= file.size) return 0;  // a write that appends
   if (!describe_process(set, &file)) return 0;
 
@@ -56,7 +67,6 @@ int BPF_PROG(on_cache_fill, struct folio* folio) {
   if (bytes > left) bytes = left;
   count_miss(&file, offset, bytes, TUNESHIFT_CACHE_FILL);
   batch->key = file.key;
-  batch->task = (__u64)bpf_get_current_task_btf();
   batch->inode = (__u64)inode;
   batch->size = file.size;
   batch->offset = offset + bytes;

@@ -10,6 +10,9 @@
 #define TUNESHIFT_STEP_BYTES (8ULL << 20)
 #define TUNESHIFT_STEP_PART 8  // of what is in or of what is left, whichever is less
 #define TUNESHIFT_BATCH_BYTES (1ULL << 20)
+// A batch asks who fills the page cache at pages that are a multiple of this: half of the kernel's
+// default read-ahead window.
+#define TUNESHIFT_TASK_PAGES 16
 
 enum tuneshift_evidence {
   TUNESHIFT_MAPPING = 0,
@@ -49,11 +52,10 @@ struct tuneshift_reader_counts {
   __u64 mapping_ns;   // when the last mapping was told of, 0 when never
 };
 
-// Page-cache fills of one task that follow each other in one file, not yet in its counters (value
-// of the map "fill_batches", one on each CPU).
+// Page-cache fills of one process that follow each other in one file, not yet in its counters
+// (value of the map "fill_batches", one on each CPU).
 struct tuneshift_fill_batch {
   struct tuneshift_reader_key key;
-  __u64 task;   // address of its task_struct: a thread's
   __u64 inode;  // address of the struct inode
   __u64 size;   // of the file
   __u64 offset;

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include <fcntl.h>
+#include <linux/types.h>
+#include <sched.h>
 
 #include <vector>
 
+#include "bpf/reader_event.h"
 #include "tests/bpf/memory_file_system.h"
 #include "tests/bpf/read_ways.h"
 #include "tests/bpf/reader_process.h"
@@ -15,10 +18,14 @@ using namespace tuneshift::test;
 namespace {
 
 constexpr uint64_t page = 4096;
-constexpr uint64_t pages = 100;  // less than a batch
+constexpr uint64_t pages = 6 * TUNESHIFT_TASK_PAGES;  // less than a batch
 
-// Pages [first, last), each by a read of its own that reads nothing ahead.
+// Pages [first, last), each by a read of its own that reads nothing ahead; on the first CPU.
 bool read_pages(const std::string& path, uint64_t last, uint64_t first = 0) {
+  cpu_set_t cpus;
+  CPU_ZERO(&cpus);
+  CPU_SET(0, &cpus);
+  if (sched_setaffinity(0, sizeof cpus, &cpus) != 0) return false;
   const UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (posix_fadvise(fd.get(), 0, 0, POSIX_FADV_RANDOM) != 0) return false;
   char data[page];
