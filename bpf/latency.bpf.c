@@ -17,17 +17,22 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
+#define REQUEST_SLOTS_LOG2 13
+#define GOLDEN_RATIO_32 0x61C88647U  // include/linux/hash.h
+
 struct on_its_way {
+  __u64 request;      // its address; another's: this slot was taken over
   __u64 inserted_ns;  // 0: not queued
   __u64 issued_ns;    // 0: not yet
   __u64 bytes;
 };
 
-// By request. LRU: a request that never completes must not keep its place.
+// By a hash of the request's address: an array needs no call and a slot no removal. Of two requests
+// in one slot the later one is measured.
 struct {
-  __uint(type, BPF_MAP_TYPE_LRU_HASH);
-  __uint(max_entries, 16384);
-  __type(key, __u64);
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, 1 << REQUEST_SLOTS_LOG2);
+  __type(key, __u32);
   __type(value, struct on_its_way);
 } requests SEC(".maps");
 
@@ -64,31 +69,31 @@ static __always_inline struct tuneshift_latency* find_latency(
   return bpf_map_lookup_elem(&latencies, key);
 }
 
+static __always_inline struct on_its_way* slot_of(const struct request* rq) {
+  __u32 slot = ((__u32)(__u64)rq * GOLDEN_RATIO_32) >> (32 - REQUEST_SLOTS_LOG2);
+  return bpf_map_lookup_elem(&requests, &slot);
+}
+
 SEC("tp_btf/block_rq_insert")
 int BPF_PROG(on_insert, struct request* rq) {
-  if (!is_counted(rq)) return 0;
-  __u64 key = (__u64)rq;
-  struct on_its_way fresh = {.inserted_ns = bpf_ktime_get_ns()};
-  bpf_map_update_elem(&requests, &key, &fresh, BPF_ANY);
+  struct on_its_way* slot = slot_of(rq);
+  if (!is_counted(rq) || !slot) return 0;
+  slot->request = (__u64)rq;
+  slot->inserted_ns = bpf_ktime_get_ns();
+  slot->issued_ns = 0;
   return 0;
 }
 
 SEC("tp_btf/block_rq_issue")
 int BPF_PROG(on_issue, struct request* rq) {
-  if (!is_counted(rq)) return 0;
-  __u64 key = (__u64)rq;
-  __u64 now_ns = bpf_ktime_get_ns();
-  struct on_its_way* known = bpf_map_lookup_elem(&requests, &key);
-  if (known) {
-    // Of the last request at this address, which was merged into another and so never completed.
-    if (known->inserted_ns < rq->start_time_ns) known->inserted_ns = 0;
-    // Issued once more, the device had no room: until now it was still queued.
-    known->issued_ns = now_ns;
-    known->bytes = rq->__data_len;
-    return 0;
-  }
-  struct on_its_way fresh = {.issued_ns = now_ns, .bytes = rq->__data_len};
-  bpf_map_update_elem(&requests, &key, &fresh, BPF_ANY);
+  struct on_its_way* slot = slot_of(rq);
+  if (!is_counted(rq) || !slot) return 0;
+  // Of the last request at this address: merged into another it never completed, not queued it
+  // needs no time of insertion. One that is issued once more, as the device had no room, keeps its.
+  if (slot->request != (__u64)rq || slot->inserted_ns < rq->start_time_ns) slot->inserted_ns = 0;
+  slot->request = (__u64)rq;
+  slot->issued_ns = bpf_ktime_get_ns();
+  slot->bytes = rq->__data_len;
   return 0;
 }
 
@@ -96,24 +101,21 @@ SEC("tp_btf/block_rq_complete")
 int BPF_PROG(on_complete, struct request* rq, int error, unsigned int nr_bytes) {
   if (!is_counted(rq)) return 0;
   if (nr_bytes < rq->__data_len) return 0;  // a part of it: the rest is still on its way
-  __u64 key = (__u64)rq;
-  struct on_its_way* known = bpf_map_lookup_elem(&requests, &key);
-  if (!known) return 0;
-  struct on_its_way request = *known;
-  __u64 now_ns = bpf_ktime_get_ns();
-  bpf_map_delete_elem(&requests, &key);
+  struct on_its_way* slot = slot_of(rq);
+  if (!slot || slot->request != (__u64)rq) return 0;
+  struct on_its_way request = *slot;
+  slot->request = 0;
 
-  struct gendisk* disk = BPF_CORE_READ(rq, q, disk);
+  struct gendisk* disk = rq->q->disk;
   if (error || !disk || !request.issued_ns) return 0;
   struct tuneshift_latency_key disk_key = {
-      .device =
-          (__u32)BPF_CORE_READ(disk, major) << MINOR_BITS | (__u32)BPF_CORE_READ(disk, first_minor),
+      .device = (__u32)disk->major << MINOR_BITS | (__u32)disk->first_minor,
       .write = (rq->cmd_flags & REQ_OP_MASK) == REQ_OP_WRITE,
   };
   struct tuneshift_latency* latency = find_latency(&disk_key);
   if (!latency) return 0;
   if (request.inserted_ns) count(latency->queue, (request.issued_ns - request.inserted_ns) / 1000);
-  count(latency->device, (now_ns - request.issued_ns) / 1000);
+  count(latency->device, (bpf_ktime_get_ns() - request.issued_ns) / 1000);
   count(latency->size, request.bytes);
   return 0;
 }
