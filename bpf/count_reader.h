@@ -64,8 +64,10 @@ static __always_inline struct tuneshift_reader_counts* find_reader(
   return bpf_map_lookup_elem(&readers, key);
 }
 
-static __always_inline void count_dropped(void) {
+// The ring buffer is full: user space finds the event here once it goes on.
+static __always_inline void keep_dropped(const struct tuneshift_reader_event* event) {
   __u32 zero = 0;
+  bpf_map_update_elem(&dropped_events, &event->key, event, BPF_ANY);
   __u64* count = bpf_map_lookup_elem(&dropped, &zero);
   if (count) __sync_fetch_and_add(count, 1);
 }
@@ -74,23 +76,19 @@ static __always_inline void emit_event(const struct file_facts* file,
                                        const struct tuneshift_reader_counts* counts, __u64 now_ns,
                                        enum tuneshift_evidence evidence) {
   if (bpf_map_lookup_elem(&verdicts, &file->key)) return;
-  struct tuneshift_reader_event* event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
-  if (!event) {
-    count_dropped();
-    return;
-  }
-  __builtin_memset(event, 0, sizeof(*event));
-  event->key = file->key;
-  event->time_ns = now_ns;
-  event->first_ns = counts->first_ns;
-  event->bytes = counts->bytes;
-  event->sequential = counts->sequential;
-  event->file_size = file->size;
-  event->evidence = evidence;
-  event->has_block_device = file->has_block_device;
+  struct tuneshift_reader_event event = {
+      .key = file->key,
+      .time_ns = now_ns,
+      .first_ns = counts->first_ns,
+      .bytes = counts->bytes,
+      .sequential = counts->sequential,
+      .file_size = file->size,
+      .evidence = evidence,
+      .has_block_device = file->has_block_device,
+  };
   struct task_struct* task = bpf_get_current_task_btf();
-  BPF_CORE_READ_STR_INTO(&event->command, task, group_leader, comm);
-  bpf_ringbuf_submit(event, 0);
+  BPF_CORE_READ_STR_INTO(&event.command, task, group_leader, comm);
+  if (bpf_ringbuf_output(&events, &event, sizeof(event), 0) != 0) keep_dropped(&event);
 }
 
 // Returns the reader's bytes, with these.

@@ -14,6 +14,8 @@
 // default read-ahead window.
 #define TUNESHIFT_TASK_PAGES 16
 
+#define TUNESHIFT_READERS 8192  // known at a time
+
 enum tuneshift_evidence {
   TUNESHIFT_MAPPING = 0,
   TUNESHIFT_READ_MISS = 1,

@@ -10,7 +10,6 @@
 #include "reader_event.h"
 
 #define TUNESHIFT_EVENTS_BYTES (256 << 10)
-#define TUNESHIFT_READERS 8192
 
 struct {
   __uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -45,10 +44,19 @@ struct {
   __type(value, struct tuneshift_fill_batch);
 } fill_batches SEC(".maps");
 
-// Records that found the ring buffer full.
+// How many events found the ring buffer full.
 struct {
-  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+  __uint(type, BPF_MAP_TYPE_ARRAY);
   __uint(max_entries, 1);
   __type(key, __u32);
   __type(value, __u64);
 } dropped SEC(".maps");
+
+// The last one of each reader, until user space takes it: its counts have those before it in them.
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(map_flags, BPF_F_NO_PREALLOC);  // empty unless user space does not keep up
+  __uint(max_entries, TUNESHIFT_READERS);
+  __type(key, struct tuneshift_reader_key);
+  __type(value, struct tuneshift_reader_event);
+} dropped_events SEC(".maps");

@@ -115,6 +115,9 @@ std::string render(const Json& status, const Style& style) {
   text += render_holds(status["holds"]);
   if (status.has("knobs")) text += field("Knobs", count_knobs(status["knobs"], style));
   text += render_probes(status["probes"], style);
+  if (const std::string dropped = status["dropped_events"].text();
+      status["dropped_events"].number())
+    text += field("Dropped", dropped + " events: the daemon did not keep up");
   if (const std::string note = hint(mode); !note.empty())
     text += '\n' + paint(style, Colour::yellow, note) + '\n';
   return text;

@@ -137,7 +137,7 @@ class Daemon {
                                  (state.why.empty() ? "" : ", " + state.why));
     }
     if (probes_.poll_fd() >= 0) {
-      events_ = loop_.watch(probes_.poll_fd(), [this] { probes_.dispatch(); });
+      events_ = loop_.watch(probes_.poll_fd(), [this] { dispatch(); });
     }
     on_devices();
     tuned_.start();
@@ -155,6 +155,17 @@ class Daemon {
     // A mount that no uevent told of: a mapping is seen all the same.
     if (!event.has_block_device) watch_cache_fills(true);
     tuner_.on_event(event);
+  }
+
+  void dispatch() {
+    const uint64_t before = probes_.dropped_events();
+    probes_.dispatch();
+    const uint64_t dropped = probes_.dropped_events() - before;
+    if (dropped == 0) return;
+    recorder_.add("dropped",
+                  std::to_string(dropped) + " events found the ring buffer full; the latest of " +
+                      "each reader was looked at",
+                  {{"events", dropped}});
   }
 
   void on_sysctl_write(const SysctlWrite& write) {

@@ -120,6 +120,10 @@ std::map<std::string, sdbus::Struct<std::string, std::string>> ManagerObject::Pr
   return tiers;
 }
 
+uint64_t ManagerObject::DroppedEvents() {
+  return context_.probes.dropped_events();
+}
+
 std::vector<sdbus::Struct<std::string, std::string>> ManagerObject::ListProfiles() {
   std::vector<sdbus::Struct<std::string, std::string>> rows;
   for (const auto& [name, profile] : context_.tuner.policy().profiles()) {

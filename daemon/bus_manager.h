@@ -38,6 +38,7 @@ class ManagerObject : public sdbus::AdaptorInterfaces<org::tuneshift1::Manager_a
   uint32_t Servers() override;
   std::vector<std::string> ActiveProfiles() override;
   std::map<std::string, sdbus::Struct<std::string, std::string>> Probes() override;
+  uint64_t DroppedEvents() override;
 
   std::vector<sdbus::Struct<std::string, std::string>> ListProfiles() override;
   std::vector<BusRow> ListHolds() override;

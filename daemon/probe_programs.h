@@ -46,6 +46,7 @@ struct Probes::Programs {
   static int on_record(void* context, void* data, size_t size);
   static int on_sysctl_record(void* context, void* data, size_t size);
   void dispatch();
+  void take_dropped();
 
   ProbeSettings settings;
   Handler handler;
@@ -57,6 +58,7 @@ struct Probes::Programs {
   uint64_t direct_end_io = 0;      ///< address of iomap_dio_bio_end_io
   std::string direct_unknown;      ///< why there is none: direct reads are not seen
   bool nfs_wanted = false;         ///< whether NFS is mounted
+  uint64_t dropped = 0;            ///< events that found the ring buffer full, told so far
   uint64_t lost_writes = 0;        ///< told so far
   std::optional<Event> own_event;  ///< of the self-test: the last one about this process
 

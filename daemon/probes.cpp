@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <utility>
 
 #include "daemon/bpf_images.h"
 #include "daemon/kernel_symbols.h"
@@ -93,11 +94,20 @@ int Probes::Programs::on_sysctl_record(void* context, void* data, size_t size) {
 void Probes::Programs::dispatch() {
   if (!ring) return;
   ring_buffer__consume(ring.get());
+  take_dropped();
   // Only a full ring loses writes, so its emptying always comes by here.
   const uint64_t lost = read_lost_writes(map_fd(sysctl_writes, "sysctl_lost"));
   if (lost == lost_writes) return;
   lost_writes = lost;
   if (sysctl_handler) sysctl_handler({});
+}
+
+// Nothing of a reader is lost with its event: the last one has its counts.
+void Probes::Programs::take_dropped() {
+  if (const uint64_t count = maps->dropped(); count != std::exchange(dropped, count)) {
+    for (tuneshift_reader_event& event : maps->take_dropped())
+      on_record(this, &event, sizeof event);
+  }
 }
 
 void Probes::Programs::set_state(const std::string& name, Tier tier, const std::string& why) {
@@ -292,7 +302,7 @@ uint64_t Probes::bytes_seen(const Reader& reader) const {
 }
 
 uint64_t Probes::dropped_events() const {
-  return programs_->maps ? programs_->maps->dropped() : 0;
+  return programs_->dropped;
 }
 
 LatencyHistogram Probes::latency(uint32_t device_major, uint32_t device_minor) const {

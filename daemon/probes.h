@@ -81,7 +81,8 @@ class Probes {
   /// Bytes missed so far, also between two events; 0 for an unknown reader.
   [[nodiscard]] uint64_t bytes_seen(const Reader& reader) const;
 
-  /// Events that were lost because the ring buffer was full.
+  /// Events that found the ring buffer full, until the last dispatch(): that handed on the latest
+  /// of each reader all the same.
   [[nodiscard]] uint64_t dropped_events() const;
 
   /// Empty vectors when the signal is absent or the device had no request yet.

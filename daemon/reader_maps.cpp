@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <numeric>
 #include <vector>
 
 #include "daemon/bpf_images.h"
@@ -110,8 +109,25 @@ void ReaderMaps::silence(const Reader& reader) {
 }
 
 uint64_t ReaderMaps::dropped() const {
-  const auto counts = on_each_cpu<uint64_t>("dropped");
-  return std::accumulate(counts.begin(), counts.end(), uint64_t{0});
+  const uint32_t zero = 0;
+  uint64_t count = 0;
+  return bpf_map_lookup_elem(fd("dropped"), &zero, &count) == 0 ? count : 0;
+}
+
+std::vector<tuneshift_reader_event> ReaderMaps::take_dropped() {
+  const int map = fd("dropped_events");
+  std::vector<tuneshift_reader_event> events;
+  tuneshift_reader_key key{};
+  bool more = bpf_map_get_next_key(map, nullptr, &key) == 0;
+  while (more && events.size() < TUNESHIFT_READERS) {
+    // Before it is deleted: behind a key that is not there the map begins anew.
+    tuneshift_reader_key next{};
+    more = bpf_map_get_next_key(map, &key, &next) == 0;
+    tuneshift_reader_event event{};
+    if (bpf_map_lookup_and_delete_elem(map, &key, &event) == 0) events.push_back(event);
+    key = next;
+  }
+  return events;
 }
 
 }  // namespace tuneshift

@@ -29,8 +29,10 @@ class ReaderMaps {
   [[nodiscard]] std::optional<tuneshift_reader_counts> counts(const Reader& reader) const;
   void forget(const Reader& reader);
   void silence(const Reader& reader);
-  /// Records that found the ring buffer full, on all CPUs.
+  /// Events that found the ring buffer full.
   [[nodiscard]] uint64_t dropped() const;
+  /// The last of these of each reader, once.
+  std::vector<tuneshift_reader_event> take_dropped();
 
  private:
   explicit ReaderMaps(BpfMaps maps) : maps_(std::move(maps)) {}

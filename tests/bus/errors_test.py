@@ -152,7 +152,8 @@ class Access(BusCase):
             with self.subTest(member=member):
                 self.assertEqual(self.call(member, *arguments, connection=self.nobody),
                                  self.call(member, *arguments))
-        for name in ("Version", "Mode", "State", "Loads", "Servers", "ActiveProfiles", "Probes"):
+        for name in ("Version", "Mode", "State", "Loads", "Servers", "ActiveProfiles", "Probes",
+                     "DroppedEvents"):
             self.assertEqual(self.get(name, connection=self.nobody), self.get(name))
 
     def test_devices_are_open(self):
