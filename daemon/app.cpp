@@ -22,6 +22,7 @@
 #include "daemon/pinned_file.h"
 #include "daemon/probes.h"
 #include "daemon/recorder.h"
+#include "daemon/sampler.h"
 #include "daemon/sysctl_watch.h"
 #include "daemon/trace_book.h"
 #include "daemon/tuned_watch.h"
@@ -36,6 +37,9 @@ namespace {
 
 // The bus shows queues: what hangs there must not hold up its other answers.
 constexpr DeadlineLimits bus_limits{std::chrono::milliseconds(15)};
+// A load without progress for the settle time has ended: two looks must fit into it.
+constexpr uint64_t fastest_look_ms = 100;
+constexpr uint64_t slowest_look_ms = 1000;
 constexpr uint64_t restore_deadline_ns = 20'000'000'000;
 constexpr size_t helper_image_bytes = 1
                                       << 20;  // what is loaded comes first, debug information last
@@ -52,6 +56,10 @@ void raise_descriptor_limit() {
 void go_before_loaders() {
   // Help that comes late is no help: a few ms of CPU a load, ahead of the program that loads.
   setpriority(PRIO_PROCESS, 0, priority);
+}
+
+uint64_t look_period_ms(const Config& config) {
+  return std::clamp(config.settle_ms / 2, fastest_look_ms, slowest_look_ms);
 }
 
 std::string helper_path(const Options& options, const KernelFs& kernel) {
@@ -88,7 +96,9 @@ class Daemon {
         holds_(loop_, bus_kernel_, tuner_, recorder),
         traces_(loop_, bus_kernel_, tuner_),
         probes_(
-            {settings.config.size_floor_bytes, options.state_directory},
+            {.size_floor_bytes = settings.config.size_floor_bytes,
+             .selftest_directory = options.state_directory,
+             .off = settings.config.signals_off},
             [this](const Event& event) { on_event(event); },
             [this](const SysctlWrite& write) { on_sysctl_write(write); }),
         sysctl_watch_(loop_, kernel, [this](const Writers& writers) { tuner_.look_at(writers); }),
@@ -112,8 +122,17 @@ class Daemon {
                    on_devices();
                  }),
         kernel_(kernel),
+        sampler_(loop_, kernel, look_period_ms(settings.config),
+                 {[this, floor = settings.config.size_floor_bytes](const ProcessId& process) {
+                    inspector_.list_files(process, floor);
+                  },
+                  [this](const Event& event, bool from_birth) {
+                    return tuner_.on_sampled(event, from_birth);
+                  }}),
         deadline_(loop_.timer([this] { loop_.quit(); })) {
     inspector_.set_rules(settings.rules.formats);
+    inspector_.on_files(
+        [this](const ProcessId& process, const auto& files) { sampler_.on_files(process, files); });
     tuner_.set_senses(
         {[this](const Reader& reader, uint64_t size) { inspector_.inspect(reader, size); },
          [this](const Reader& reader) { probes_.silence(reader); },
@@ -132,6 +151,7 @@ class Daemon {
     }
     signals_.push_back(loop_.on_signal(SIGHUP, [this] { reload_and_log(); }));
     probes_.self_test();
+    use_fallbacks();
     for (const auto& [signal, state] : probes_.signals()) {
       recorder_.add("probe", signal + ": " + to_string(state.tier) +
                                  (state.why.empty() ? "" : ", " + state.why));
@@ -151,6 +171,15 @@ class Daemon {
   }
 
  private:
+  void use_fallbacks() {
+    const char* sampled = "sampled from /proc, coarse and late";
+    for (const auto& [signal, lacks] : {std::pair{"reads", &samples_.with_disk},
+                                        std::pair{"cache_fills", &samples_.without_disk}}) {
+      *lacks = probes_.signals().at(signal).tier == Tier::absent;
+      if (*lacks) probes_.set_fallback(signal, sampled);
+    }
+  }
+
   void on_event(const Event& event) {
     // A mount that no uevent told of: a mapping is seen all the same.
     if (!event.has_block_device) watch_cache_fills(true);
@@ -180,6 +209,7 @@ class Daemon {
   void watch_cache_fills(bool wanted) {
     if (wanted != watching_fills_) probes_.watch_cache_fills(wanted);
     watching_fills_ = wanted;
+    sampler_.set_stores({samples_.with_disk, samples_.without_disk && wanted});
   }
 
   void on_devices() {
@@ -241,6 +271,8 @@ class Daemon {
   BusService bus_;
   DeviceWatch devices_;
   KernelFs& kernel_;
+  Sampler sampler_;
+  SampledStores samples_;  ///< that no probe sees
   Timer deadline_;
   Source events_;
   std::vector<Source> signals_;

@@ -14,11 +14,12 @@ namespace tuneshift {
 // What the daemon says to tuneshift-inspect: one packet on a SOCK_SEQPACKET socket. Both programs
 // come from one build; the version keeps those of two builds apart.
 
-inline constexpr uint32_t inspect_request_version = 2;
+inline constexpr uint32_t inspect_request_version = 3;
 /// The rules of read_rules() fit: a rule takes up to twice its size_of() here.
 inline constexpr size_t max_inspect_request_bytes = size_t{64} << 10;
 
-/// Whom and what to look at.
+/// Whom and what to look at. Inode 0, which no file has, asks for the large files that the process
+/// holds, of `file_size` or more: see held_files.h.
 struct InspectRequest {
   uint32_t version = inspect_request_version;
   int32_t pid = 0;

@@ -15,6 +15,7 @@
 #include <list>
 #include <utility>
 
+#include "daemon/held_files.h"
 #include "daemon/inspect_protocol.h"
 #include "daemon/inspect_request.h"
 #include "daemon/unique_fd.h"
@@ -27,6 +28,11 @@ using Device = std::pair<uint32_t, uint32_t>;
 
 Device device_of(const Reader& reader) {
   return {reader.file.device_major, reader.file.device_minor};
+}
+
+// Asks for a process's files, see InspectRequest. All of them share one slot, that of device 0:0.
+bool is_listing(const Reader& reader) {
+  return reader.file == FileId{};
 }
 
 Error timed_out() {
@@ -75,7 +81,7 @@ Result<Spawned> spawn(const std::string& helper, const Reader& reader, uint64_t 
   request.file_size = file_size;
   request.device_major = reader.file.device_major;
   request.device_minor = reader.file.device_minor;
-  const std::string packet = format_inquiry(request, rules);
+  const std::string packet = format_inquiry(request, is_listing(reader) ? "" : rules);
   if (send(spawned.socket.get(), packet.data(), packet.size(), MSG_NOSIGNAL | MSG_DONTWAIT) !=
       static_cast<ssize_t>(packet.size())) {
     return errno_error(errno, "send to the inspector");
@@ -126,7 +132,7 @@ struct Inspector::State {
   };
   struct Answer {
     Reader reader;
-    Result<Facts> result;
+    Error error;
   };
   // A helper from its start until the kernel has let go of it.
   struct Slot {
@@ -144,8 +150,9 @@ struct Inspector::State {
   void start_waiting();
   void start(const Request& request);
   Status watch(Slot& slot);
-  void defer(const Reader& reader, Result<Facts> result);
-  void answer(Slot& slot, Result<Facts> result);
+  void defer(const Reader& reader, Error error);
+  void answer(Slot& slot, const Result<std::string>& packet);
+  void hand_on(const Reader& reader, const Result<std::string>& packet);
   void give_up_waiting();
   [[nodiscard]] const Slot* slot_of(Device device) const;
   [[nodiscard]] bool all_stuck() const;
@@ -160,6 +167,7 @@ struct Inspector::State {
   std::string rules;  // encoded
   Limits limits;
   Handler handler;
+  FilesHandler files_handler;
   std::list<Slot> slots;
   std::deque<Request> waiting;
   std::deque<Answer> deferred;
@@ -178,8 +186,8 @@ bool Inspector::State::all_stuck() const {
          std::all_of(slots.begin(), slots.end(), [](const Slot& slot) { return slot.stuck; });
 }
 
-void Inspector::State::defer(const Reader& reader, Result<Facts> result) {
-  deferred.push_back({reader, std::move(result)});
+void Inspector::State::defer(const Reader& reader, Error error) {
+  deferred.push_back({reader, std::move(error)});
   sd_event_source_set_enabled(*deferral.out(), SD_EVENT_ONESHOT);
 }
 
@@ -243,11 +251,19 @@ Status Inspector::State::watch(Slot& slot) {
   return {};
 }
 
-void Inspector::State::answer(Slot& slot, Result<Facts> result) {
+void Inspector::State::answer(Slot& slot, const Result<std::string>& packet) {
   if (slot.answered) return;
   slot.answered = true;
   slot.reply.reset();
-  handler(slot.reader, std::move(result));
+  hand_on(slot.reader, packet);
+}
+
+void Inspector::State::hand_on(const Reader& reader, const Result<std::string>& packet) {
+  if (!is_listing(reader)) {
+    handler(reader, packet.ok() ? parse_inspect_reply(packet.value()) : packet.error());
+  } else if (files_handler) {
+    files_handler(reader.process, packet.ok() ? parse_held_files(packet.value()) : packet.error());
+  }
 }
 
 // Those that nothing will serve any more: their device's helper is stuck, or all of them are.
@@ -275,7 +291,7 @@ int Inspector::State::on_reply(sd_event_source*, int fd, uint32_t, void* data) {
     return 0;
   }
   packet.resize(static_cast<size_t>(got));
-  slot.state->answer(slot, parse_inspect_reply(packet));
+  slot.state->answer(slot, std::move(packet));
   return 0;
 }
 
@@ -309,7 +325,7 @@ int Inspector::State::on_deferred(sd_event_source*, void* data) {
   auto& state = *static_cast<State*>(data);
   std::deque<Answer> ready;
   ready.swap(state.deferred);
-  for (Answer& answer : ready) state.handler(answer.reader, std::move(answer.result));
+  for (const Answer& answer : ready) state.hand_on(answer.reader, answer.error);
   return 0;
 }
 
@@ -333,6 +349,14 @@ Inspector::~Inspector() {
 
 void Inspector::inspect(const Reader& reader, uint64_t file_size) {
   state_->inspect(reader, file_size);
+}
+
+void Inspector::list_files(const ProcessId& process, uint64_t floor_bytes) {
+  state_->inspect({process, FileId{}}, floor_bytes);
+}
+
+void Inspector::on_files(FilesHandler handler) {
+  state_->files_handler = std::move(handler);
 }
 
 void Inspector::set_rules(const FormatRules& rules) {

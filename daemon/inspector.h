@@ -7,11 +7,13 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "libtune/event.h"
 #include "libtune/facts.h"
 #include "libtune/format_rule.h"
 #include "libtune/result.h"
+#include "libtune/sampling.h"
 
 namespace tuneshift {
 
@@ -37,6 +39,12 @@ class Inspector {
   /// The handler is called later, from the loop, exactly once for each call: with facts, or with
   /// timeout, not_found (process or file gone), permission, limit_exceeded or io.
   void inspect(const Reader& reader, uint64_t file_size);
+
+  /// Asks for the files of `floor_bytes` or more that a process holds; one process at a time. The
+  /// handler is called later, from the loop, exactly once for each call.
+  void list_files(const ProcessId& process, uint64_t floor_bytes);
+  using FilesHandler = std::function<void(const ProcessId&, const Result<std::vector<HeldFile>>&)>;
+  void on_files(FilesHandler handler);
 
   /// The formats that later inspections look for; none until it is called.
   void set_rules(const FormatRules& rules);

@@ -166,6 +166,10 @@ void Probes::Programs::load_signals() {
   else if (maps)
     set_state(nfs_reads, Tier::absent, missing.error().message);
   for (const Source& source : all) {
+    if (settings.off.contains(source.signal)) {
+      set_state(source.signal, Tier::absent, "switched off in the configuration");
+      continue;
+    }
     if (source.needs_maps && !maps) continue;
     if (!missing.ok()) {
       set_state(source.signal, Tier::absent, missing.error().message);
@@ -314,6 +318,11 @@ LatencyHistogram Probes::latency(uint32_t device_major, uint32_t device_minor) c
 
 const std::map<std::string, SignalState>& Probes::signals() const {
   return programs_->states;
+}
+
+void Probes::set_fallback(const std::string& signal, const std::string& how) {
+  SignalState& state = programs_->states.at(signal);
+  if (state.tier == Tier::absent) state = {Tier::fallback, state.why + ": " + how};
 }
 
 }  // namespace tuneshift

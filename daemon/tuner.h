@@ -56,6 +56,9 @@ class Tuner {
   void listen(RecordedDetector::Listener listener) { detector_.listen(std::move(listener)); }
 
   void on_event(const Event& event);
+  /// What no probe told of. `from_birth`: these are all the bytes of a process that the detector
+  /// does not know yet, since its start. False when no more is wanted of this reader.
+  bool on_sampled(Event event, bool from_birth);
   void on_facts(const Reader& reader, const Result<Facts>& facts);
 
   /// Forgets what is gone and helps what has come, where a lease covers it.

@@ -63,7 +63,7 @@ class ConfigParser {
       mistakes_.add(root->at, "a configuration is a map of keys");
       return config_;
     }
-    parse_map(*root, {"mode", "profiles", "detection", "switching", "cgroup"},
+    parse_map(*root, {"mode", "profiles", "detection", "probes", "switching", "cgroup"},
               &ConfigParser::parse_root);
     return config_;
   }
@@ -101,6 +101,8 @@ class ConfigParser {
       parse_section(key, value, {"loading", "serving"}, &ConfigParser::parse_profiles);
     } else if (key.text == "detection") {
       parse_section(key, value, {"size_floor", "settle"}, &ConfigParser::parse_detection);
+    } else if (key.text == "probes") {
+      parse_section(key, value, {"off"}, &ConfigParser::parse_probes);
     } else if (key.text == "switching") {
       parse_section(key, value, {"dwell", "writes_per_hour"}, &ConfigParser::parse_switching);
     } else {
@@ -126,6 +128,22 @@ class ConfigParser {
     } else {
       set(config_.settle_ms, key, value, parse_with_unit(value.text, kDurations), kDurationForm,
           {100, 10 * kMinute, "100ms to 10m"});
+    }
+  }
+
+  void parse_probes(const YamlNode& key, const YamlNode& value) {
+    if (value.kind != YamlNode::Kind::list) {
+      mistakes_.add(key.at, "'off' takes a list of signals");
+      return;
+    }
+    const Keys known(signal_names.begin(), signal_names.end());
+    for (const YamlNode& signal : value.items) {
+      if (std::find(known.begin(), known.end(), signal.text) != known.end()) {
+        config_.signals_off.insert(signal.text);
+      } else {
+        mistakes_.add(signal.at, "unknown signal " + quoted(signal.text) +
+                                     did_you_mean(nearest(signal.text, known)));
+      }
     }
   }
 

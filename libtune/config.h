@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "libtune/diagnostic.h"
@@ -20,6 +23,10 @@ enum class Mode {
 const char* to_string(Mode mode);
 bool parse_mode(const std::string& text, Mode& mode);
 
+/// What the daemon sees with, each by a BPF program of its own; `probes.off` names some of them.
+inline constexpr std::array<std::string_view, 5> signal_names = {"reads", "mappings", "cache_fills",
+                                                                 "latency", "sysctl_writes"};
+
 /// tuneshift.yaml. Every field has the default of a new installation.
 struct Config {
   Mode mode = Mode::observe;
@@ -30,6 +37,7 @@ struct Config {
   uint64_t dwell_ms = 60000;                 ///< between two changes of one machine-wide knob
   uint32_t writes_per_hour = 30;             ///< the most changes of one machine-wide knob
   bool allow_kubernetes = false;  ///< whether units under kubepods may be changed: the kubelet's
+  std::set<std::string> signals_off;  ///< of signal_names: their programs are never loaded
 };
 
 /// Parses the text of a configuration; `file` is used in the diagnostics. An empty text gives the

@@ -313,6 +313,22 @@ const Facts* Detector::facts(const Reader& reader) const {
   return found == suspects_.end() || !found->second.facts ? nullptr : &*found->second.facts;
 }
 
+Reader Detector::known_reader(const Reader& sampled) const {
+  constexpr uint64_t tick_ns = 10'000'000;  // USER_HZ
+  const ProcessId& process = sampled.process;
+  for (auto it = suspects_.lower_bound(Reader{process, FileId{}});
+       it != suspects_.end() && it->first.process.pid == process.pid &&
+       it->first.process.start_ns < process.start_ns + tick_ns;
+       ++it) {
+    const FileId& file = it->first.file;
+    const bool same_device = file.device_major == sampled.file.device_major &&
+                             file.device_minor == sampled.file.device_minor;
+    const bool may_differ = file.device_major == 0 || sampled.file.device_major == 0;
+    if (file.inode == sampled.file.inode && (same_device || may_differ)) return it->first;
+  }
+  return sampled;
+}
+
 bool Detector::watches(const Reader& reader) const {
   auto found = suspects_.find(reader);
   return found != suspects_.end() && found->second.state != Suspect::State::done;

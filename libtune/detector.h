@@ -75,6 +75,9 @@ class Detector {
   [[nodiscard]] const Load* load(uint32_t id) const;
   /// What is known of a reader; nullptr when it is not (or no longer) looked at.
   [[nodiscard]] const Facts* facts(const Reader& reader) const;
+  /// The reader that this one is under another name: a sampled one has its process's start to the
+  /// clock tick, and on overlayfs and btrfs the device that stat(2) shows. Itself when unknown.
+  [[nodiscard]] Reader known_reader(const Reader& sampled) const;
   /// Whether events of this reader still matter.
   [[nodiscard]] bool watches(const Reader& reader) const;
   /// Every process of whose end on_process_gone() must tell.

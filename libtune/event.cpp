@@ -12,9 +12,11 @@ const char* to_string(Evidence evidence) {
     case Evidence::direct_read:
       return "direct read";
     case Evidence::cache_fill:
+      return "cache fill";
+    case Evidence::sampled:
       break;
   }
-  return "cache fill";
+  return "sampled";
 }
 
 }  // namespace tuneshift

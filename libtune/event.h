@@ -41,9 +41,10 @@ enum class Evidence {
   read_miss,    ///< a buffered read reached a block device
   direct_read,  ///< an O_DIRECT read reached a block device, or a server of NFS
   cache_fill,   ///< page cache was filled on a file system without a block device
+  sampled,      ///< the process's own figures grew while it held the file: no probe sees its store
 };
 
-/// "mapping", "read miss", "direct read" or "cache fill".
+/// "mapping", "read miss", "direct read", "cache fill" or "sampled".
 const char* to_string(Evidence evidence);
 
 /// What a probe saw. Times are CLOCK_MONOTONIC, sizes bytes.

@@ -70,6 +70,30 @@ TEST_CASE("the self-test finds every signal working and leaves nothing behind") 
   CHECK_FALSE(watch.of(file.id()).empty());
 }
 
+TEST_CASE("a signal that is switched off is not loaded, and the others work") {
+  const ScratchDirectory directory;
+  Probes probes({.size_floor_bytes = floor_bytes,
+                 .selftest_directory = directory.path(),
+                 .off = {"reads", "cache_fills"}},
+                [](const Event&) {});
+  probes.self_test();
+  probes.watch_cache_fills(true);
+  for (const char* name : {"reads", "cache_fills"}) {
+    const SignalState& off = probes.signals().at(name);
+    CHECK(off.tier == Tier::absent);
+    CHECK(off.why == "switched off in the configuration");
+  }
+  CHECK(probes.signals().at("mappings").tier == Tier::ok);
+  CHECK(probes.signals().at("latency").tier == Tier::ok);
+  CHECK(probes.signals().size() == 5);
+
+  probes.set_fallback("reads", "sampled");
+  CHECK(probes.signals().at("reads").tier == Tier::fallback);
+  CHECK(probes.signals().at("reads").why == "switched off in the configuration: sampled");
+  probes.set_fallback("mappings", "sampled");
+  CHECK(probes.signals().at("mappings").tier == Tier::ok);
+}
+
 TEST_CASE("where the self-test has no disk it says so") {
   Watch watch("/dev/shm");
   watch.probes().self_test();

@@ -16,6 +16,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 
 from confusers import CONFUSERS
 from cost import measure_cost
+from fallbacks import ALL, FEW, SIGNALS, expected, off
 from lib import terminal
 from lib.lock import knobs_locked
 from lib.machine import Snapshot
@@ -100,8 +101,11 @@ def plain(verdict):
     return {**dataclasses.asdict(verdict), "owners": sorted(verdict.owners)}
 
 
-def chosen_rows(names):
+def chosen_rows(options):
     rows = (*LOADERS, *CONFUSERS)
+    names = options.names
+    if options.fallbacks:
+        return [row for row in rows if row.name in FEW]
     if not names:
         return rows
     found = [row for row in rows if any(name.lower() in row.name.lower() for name in names)]
@@ -124,24 +128,49 @@ def run_row(world, row, speed):
     return result, failure
 
 
+def run_rows(world, rows, speed):
+    """(results, failures)"""
+    results, failures = [], []
+    for number, row in enumerate(rows, 1):
+        print(f"{number}/{len(rows)}  {row.name}", end="", file=sys.stderr, flush=True)
+        result, failure = run_row(world, row, speed)
+        if failure or result.wrong:
+            # The machine and its disk are shared with others: once more, and both are shown.
+            result, failure = run_row(world, row, speed)
+        print(file=sys.stderr, flush=True)
+        results += [result] if result else []
+        failures += [failure] if failure else []
+    return results, failures
+
+
+def run_without(world, rows, name):
+    """The rows with a signal switched off; shows them and tells whether all is right."""
+    signals = off(name)
+    world.restart_without(signals)
+    results, failures = run_rows(world, [expected(row, signals) for row in rows], False)
+    say()
+    say(f"without {' and '.join(signals)}")
+    show(results)
+    good = summarise(results)
+    for text in failures:
+        say(paint("red", f"  {text}"))
+    return good and not failures
+
+
 def run(stack, options):
-    rows = [] if options.cost else chosen_rows(options.names)
+    rows = [] if options.cost else chosen_rows(options)
     world = World(stack, os.path.abspath(options.build), in_memory=options.speed)
     before = Snapshot(world.daemon.profiles)
     if rows:
         world.make_models()
     world.daemon.start()
-    results, failures = [], []
-    for number, row in enumerate(rows, 1):
-        print(f"{number}/{len(rows)}  {row.name}", end="", file=sys.stderr, flush=True)
-        result, failure = run_row(world, row, options.speed)
-        if failure or result.wrong:
-            # The machine and its disk are shared with others: once more, and both are shown.
-            result, failure = run_row(world, row, options.speed)
-        print(file=sys.stderr, flush=True)
-        results += [result] if result else []
-        failures += [failure] if failure else []
-    costs = measure_cost(world) if not options.names else []
+    results, failures, costs = [], [], []
+    for name in options.without:
+        if not run_without(world, rows, name):
+            failures.append(f"without {name}: not all is right")
+    if not options.without:
+        results, failures = run_rows(world, rows, options.speed)
+        costs = measure_cost(world) if not options.names else []
     world.daemon.stop()
     left = before.differences(Snapshot(world.daemon.profiles))
     return results, costs, failures + [f"not put back: {line}" for line in left]
@@ -157,14 +186,21 @@ def main():
     parser.add_argument("--assert-speed", action="store_true",
                         help=f"fail when one is shown to keep less than {LEAST_RATIO}")
     parser.add_argument("--cost", action="store_true", help="measure what watching costs, no row")
+    parser.add_argument("--without", metavar="SIGNAL", action="append", default=[],
+                        choices=(*SIGNALS, ALL),
+                        help=f"with this signal switched off: {', '.join((*SIGNALS, ALL))}")
+    parser.add_argument("--fallbacks", action="store_true",
+                        help="a few rows without each signal, and without all of them")
     parser.add_argument("--json", metavar="FILE", help="write the results to a file as well")
     parser.add_argument("names", nargs="*", help="rows that have this in their name; all")
     options = parser.parse_args()
     options.speed = options.speed or options.assert_speed
+    if options.fallbacks:
+        options.without = (*SIGNALS, ALL)
     try:
         if options.list:
             terminal.table(("program", "label"), [(row.name, row.label)
-                                                  for row in chosen_rows(options.names)])
+                                                  for row in chosen_rows(options)])
             return 0
         with cleanup() as stack, knobs_locked():
             results, costs, failures = run(stack, options)

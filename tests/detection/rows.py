@@ -8,6 +8,7 @@ LOAD = "load"  # a model load: exactly so many are started
 NOT = "not"  # no load, and no knob but the store's read-ahead
 SERVES = "serves"  # all of it is cached: no load, but the process serves
 UNSEEN = "unseen"  # a load that no signal tells of, and that needs no help
+MAYBE = "maybe"  # a load that may be over, and its file closed, between two looks at /proc
 
 Words = tuple[str, ...]
 
@@ -31,6 +32,8 @@ class Row:
     setup: Optional[Callable] = None
     # (run): talks to the program, until it has loaded
     drive: Optional[Callable] = None
+    lets_go: bool = False  # neither keeps its file open nor mapped
+    diskless: bool = False  # its store has no disk: FUSE, btrfs
     environment: tuple[tuple[str, str], ...] = ()
 
 

@@ -2,7 +2,7 @@
 """From the daemon's history to what it decided about one run. Pure."""
 import dataclasses
 
-from rows import LOAD, NOT, SERVES
+from rows import LOAD, MAYBE, NOT, SERVES
 
 
 @dataclasses.dataclass
@@ -77,6 +77,8 @@ def judge(history, inodes, pids):
 def wrong(row, verdict):
     """What is wrong with a verdict, or an empty text."""
     wanted = row.loads if row.label == LOAD else 0
+    if row.label == MAYBE:
+        wanted = min(row.loads, verdict.loads)
     if verdict.loads != wanted:
         return f"{verdict.loads} loads, expected {wanted}"
     if row.label == SERVES and verdict.decided != "serving":
@@ -90,7 +92,9 @@ def wrong(row, verdict):
 
 def score(results):
     """(recall, precision) of confirmed loads over [(row, verdict)], each None without one."""
-    expected = sum(row.loads for row, _ in results if row.label == LOAD)
-    found = sum(min(row.loads, verdict.loads) for row, verdict in results if row.label == LOAD)
+    # What a row may miss counts as missed all the same.
+    loads = [(row, verdict) for row, verdict in results if row.label in (LOAD, MAYBE)]
+    expected = sum(row.loads for row, _ in loads)
+    found = sum(min(row.loads, verdict.loads) for row, verdict in loads)
     confirmed = sum(verdict.loads for _, verdict in results)
     return (found / expected if expected else None, found / confirmed if confirmed else None)

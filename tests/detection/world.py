@@ -5,11 +5,13 @@ import subprocess
 import time
 
 from bus.dbus_wire import Connection
-from lib.machine import Scratch, disk_scratch
+from lib.machine import Scratch, disk_scratch, make_cold
 from lib.memory_disk import memory_disk
 from lib.processes import Failed, wait_for
 from lib.programs import Reader, make_model
 from lib.service import PrivateBus, Tuneshiftd
+
+import fallbacks
 
 FLOOR_BYTES = 64 << 20
 MODEL_BYTES = 192 << 20
@@ -41,7 +43,15 @@ class World:
         self.files = {}
         self._marker = self.disk.join("marker")
         with open(self._marker, "wb") as file:
-            file.truncate(FLOOR_BYTES)
+            for _ in range(FLOOR_BYTES >> 20):
+                file.write(os.urandom(1 << 20))
+
+    def restart_without(self, signals):
+        """The daemon anew, with these signals switched off."""
+        self.daemon.stop()
+        with open(self.daemon.configuration, "w", encoding="utf-8") as file:
+            file.write(CONFIGURATION + fallbacks.configuration(signals))
+        self.daemon.start()
 
     def names(self):
         return {"build": self.build, "tools": os.path.join(self.build, "tests/tools"),
@@ -78,13 +88,15 @@ class World:
     def catch_up(self, since_us):
         """Returns when the daemon has taken every event up to now: they keep their order."""
         inode = os.stat(self._marker).st_ino
-        with Reader(self.build, "mmap-sequential", self._marker) as marker:
+        # Cold and still there when it is loaded: any signal tells of it, and sampling as well.
+        make_cold(self._marker)
+        with Reader(self.build, "mmap-sequential", self._marker, "--serve") as marker:
             marker.loaded()
             seen = wait_for(lambda: [row for row in self.history(since_us)
                                      if row["kind"] == "suspected" and row["pid"] == marker.pid
                                      and row["file"].endswith(f":{inode}")], 10, 0.01)
         if not seen:
-            raise Failed(f"the daemon does not see a mapping:\n{self.daemon.log_tail()}")
+            raise Failed(f"the daemon does not see a cold mapping:\n{self.daemon.log_tail()}")
 
     def run_program(self, *command, **options):
         """Something that a row needs beforehand."""

@@ -6,6 +6,7 @@
 #include <fstream>
 #include <iterator>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -58,6 +59,17 @@ class Asking {
     ask(reader);
     wait_for(count + 1);
     return answers.back().second;
+  }
+
+  /// The files of a process, asked and answered.
+  Result<std::vector<HeldFile>> held_files(const ProcessId& process, uint64_t floor_bytes) {
+    std::optional<Result<std::vector<HeldFile>>> answer;
+    inspector_.on_files([&](const ProcessId&, const auto& files) { answer = files; });
+    inspector_.list_files(process, floor_bytes);
+    while (!answer) {
+      if (sd_event_run(loop_.get(), 30000000) <= 0) throw std::runtime_error("no answer");
+    }
+    return *answer;
   }
 
   std::vector<std::pair<Reader, Result<Facts>>> answers;

@@ -35,6 +35,7 @@ void check_defaults(const Config& config) {
   CHECK(config.settle_ms == 2000);
   CHECK(config.dwell_ms == 60000);
   CHECK(config.writes_per_hour == 30);
+  CHECK(config.signals_off.empty());
 }
 
 }  // namespace
@@ -52,7 +53,7 @@ TEST_CASE("the shipped configuration says the defaults, key by key") {
   const std::string text(std::istreambuf_iterator<char>(file), {});
   check_defaults(good(text));
   for (const char* key :
-       {"mode", "loading", "serving", "size_floor", "settle", "dwell", "writes_per_hour"}) {
+       {"mode", "loading", "serving", "size_floor", "settle", "off", "dwell", "writes_per_hour"}) {
     CHECK(text.find(std::string(key) + ": ") != std::string::npos);
   }
 }
@@ -154,4 +155,15 @@ TEST_CASE("modes have their names") {
   CHECK_FALSE(parse_mode("automatic", mode));
   CHECK_FALSE(parse_mode("", mode));
   CHECK(mode == Mode::manual);
+}
+
+TEST_CASE("signals can be switched off") {
+  CHECK(good("probes: {off: [reads, latency]}\n").signals_off ==
+        std::set<std::string>{"latency", "reads"});
+  CHECK(good("probes:\n  off: []\n").signals_off.empty());
+  CHECK(mistakes_in("probes:\n  off: [reads, mapings, everything]\n") ==
+        "t.yaml:2:16: unknown signal 'mapings', did you mean 'mappings'?\n"
+        "t.yaml:2:25: unknown signal 'everything'\n");
+  CHECK(mistakes_in("probes: {off: reads}\n") == "t.yaml:1:10: 'off' takes a list of signals\n");
+  CHECK(mistakes_in("probes: {off: [[reads]]}\n") == "t.yaml:1:16: unknown signal ''\n");
 }
