@@ -172,12 +172,15 @@ class Daemon {
 
  private:
   void use_fallbacks() {
-    const char* sampled = "sampled from /proc, coarse and late";
-    for (const auto& [signal, lacks] : {std::pair{"reads", &samples_.with_disk},
-                                        std::pair{"cache_fills", &samples_.without_disk}}) {
-      *lacks = probes_.signals().at(signal).tier == Tier::absent;
-      if (*lacks) probes_.set_fallback(signal, sampled);
+    const auto is_absent = [this](const char* signal) {
+      return probes_.signals().at(signal).tier == Tier::absent;
+    };
+    samples_ = {is_absent("reads"), is_absent("cache_fills")};
+    for (const char* signal : {"reads", "cache_fills"}) {
+      probes_.explain_absence(signal, Tier::fallback, "processes are sampled instead");
     }
+    probes_.explain_absence("mappings", Tier::absent, "a model that is cached is not seen");
+    probes_.explain_absence("latency", Tier::absent, "no histograms");
   }
 
   void on_event(const Event& event) {

@@ -320,9 +320,9 @@ const std::map<std::string, SignalState>& Probes::signals() const {
   return programs_->states;
 }
 
-void Probes::set_fallback(const std::string& signal, const std::string& how) {
+void Probes::explain_absence(const std::string& signal, Tier tier, const std::string& meaning) {
   SignalState& state = programs_->states.at(signal);
-  if (state.tier == Tier::absent) state = {Tier::fallback, state.why + ": " + how};
+  if (state.tier == Tier::absent) state = {tier, state.why + ": " + meaning};
 }
 
 }  // namespace tuneshift

@@ -30,7 +30,7 @@ struct ProbeSettings {
   uint64_t size_floor_bytes = 0;
   std::string selftest_directory;  ///< on a file system with a block device, if there is one
   std::string kernel_root = "/";   ///< where proc/kallsyms is; another directory in tests
-  std::set<std::string> off;       ///< signals that are not even loaded
+  std::set<std::string> off = {};  ///< signals that are not even loaded
 };
 
 /// Completed requests since start, by log2 of µs or bytes: element i counts [2^i, 2^(i+1)), the
@@ -92,8 +92,8 @@ class Probes {
 
   [[nodiscard]] const std::map<std::string, SignalState>& signals() const;
 
-  /// An absent signal has become a fallback: `how` says what takes its place.
-  void set_fallback(const std::string& signal, const std::string& how);
+  /// What the absence of an absent signal means: something takes its place (fallback), or not.
+  void explain_absence(const std::string& signal, Tier tier, const std::string& meaning);
 
  private:
   struct Programs;

@@ -16,22 +16,11 @@ namespace {
 
 /// Processes in one look, some 20 us each; the next one goes on behind them.
 constexpr size_t most_processes = 1024;
-/// Of a second's look, 5 %: a disk of a few ms a request stalls its reader nearly all the time.
-constexpr uint64_t stalled_part = 20;
+
+const auto page_bytes = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
 
 std::string proc_file(std::string_view pid, const char* name) {
   return "proc/" + std::string(pid) + "/" + name;
-}
-
-// "some avg10=0.00 avg60=0.00 avg300=0.00 total=12345" (Documentation/accounting/psi.rst).
-uint64_t parse_stalled_us(std::string_view pressure) {
-  constexpr std::string_view key = "total=";
-  const size_t at = pressure.find(key);
-  uint64_t total = 0;
-  if (at != std::string_view::npos) {
-    std::from_chars(pressure.data() + at + key.size(), pressure.data() + pressure.size(), total);
-  }
-  return total;
 }
 
 // The command in proc/PID/stat: between the first parenthesis and the last.
@@ -76,28 +65,19 @@ void Sampler::set_stores(SampledStores stores) {
     timer_.off();
     return;
   }
-  traffic_ = read_traffic();
+  if (const auto machine = read_vmstat(kernel_)) machine_ = machine.value();
   timer_.set(monotonic_ns() + period_ns_);
-}
-
-Sampler::Traffic Sampler::read_traffic() const {
-  Traffic now;
-  if (const auto stat = read_vmstat(kernel_)) now.paged_in_bytes = stat.value().paged_in_kib << 10;
-  if (stores_.without_disk) {
-    // Without pressure figures (psi=0) every look goes on.
-    const auto pressure = kernel_.read("proc/pressure/io");
-    now.stalled_us = pressure ? parse_stalled_us(pressure.value()) : monotonic_ns() / 1000;
-  }
-  return now;
 }
 
 void Sampler::look() {
   timer_.set(monotonic_ns() + period_ns_);
-  const Traffic now = read_traffic();
-  const Traffic before = std::exchange(traffic_, now);
-  const bool reads = now.paged_in_bytes >= before.paged_in_bytes + Sampling::least_bytes;
-  const bool waits = now.stalled_us >= before.stalled_us + period_ns_ / 1000 / stalled_part;
-  if (!(stores_.with_disk && reads) && !(stores_.without_disk && waits)) return;
+  const auto machine = read_vmstat(kernel_);
+  if (!machine) return;
+  const VmStat change = machine.value() - std::exchange(machine_, machine.value());
+  const bool is_read = change.paged_in_kib << 10 >= Sampling::least_bytes;
+  // FUSE and NFS page nothing in. (The stall times of proc/pressure/io are 2 s old, too late.)
+  const bool may_fill = change.allocated_pages * page_bytes >= Sampling::least_bytes;
+  if (!(stores_.with_disk && is_read) && !(stores_.without_disk && may_fill)) return;
   see_processes();
   for (const ProcessId& process : sampling_.whom_to_ask()) {
     const auto stat = kernel_.read(proc_file(std::to_string(process.pid), "stat"));
@@ -128,7 +108,6 @@ void Sampler::see_processes() {
 
 void Sampler::see(const std::string& pid, uint64_t now_ns, uint64_t boot_ns) {
   static const auto tick_ns = 1'000'000'000ULL / static_cast<uint64_t>(sysconf(_SC_CLK_TCK));
-  static const auto page_bytes = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
   const auto io = kernel_.read(proc_file(pid, "io"));
   const auto stat = kernel_.read(proc_file(pid, "stat"));
   if (!io || !stat) return;

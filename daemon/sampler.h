@@ -17,9 +17,9 @@
 namespace tuneshift {
 
 /// Takes the place of probes that this kernel refuses: looks at proc(5) at a slow rate, and further
-/// than at two of its files only while the machine reads. Off, without a timer, while the probes
-/// see every store. Lives on the loop's thread, and touches nothing there that may block: which
-/// files a process holds the inspector finds out.
+/// than at the machine's counters only while these say that something may be read. Off, without a
+/// timer, while the probes see every store. Lives on the loop's thread, and touches nothing there
+/// that may block: which files a process holds the inspector finds out.
 class Sampler {
  public:
   struct Senses {
@@ -39,14 +39,7 @@ class Sampler {
   void on_files(const ProcessId& process, const Result<std::vector<HeldFile>>& files);
 
  private:
-  /// What tells, at no cost to speak of, whether the machine reads at all.
-  struct Traffic {
-    uint64_t paged_in_bytes = 0;
-    uint64_t stalled_us = 0;
-  };
-
   void look();
-  [[nodiscard]] Traffic read_traffic() const;
   void see_processes();
   void see(const std::string& pid, uint64_t now_ns, uint64_t boot_ns);
 
@@ -56,7 +49,7 @@ class Sampler {
   Timer timer_;
   SampledStores stores_;
   Sampling sampling_;
-  Traffic traffic_;
+  VmStat machine_;
   pid_t next_pid_ = 0;                         ///< where the next look goes on
   std::map<ProcessId, std::string> commands_;  ///< of those that were asked
 };

@@ -56,7 +56,7 @@ class Sampling {
   /// A younger process is counted from its start on, all of its memory as well.
   static constexpr uint64_t young_ns = 10'000'000'000;
   /// One without large files is asked again after twice as many looks each time, up to this.
-  static constexpr unsigned longest_pause = 63;
+  static constexpr unsigned longest_pause = 15;
   /// Who is not seen in so many looks has gone.
   static constexpr unsigned most_absent = 64;
 

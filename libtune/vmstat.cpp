@@ -10,11 +10,15 @@ namespace tuneshift {
 
 namespace {
 
-constexpr std::array<std::pair<std::string_view, uint64_t VmStat::*>, 4> counters = {{
+constexpr std::array<std::pair<std::string_view, uint64_t VmStat::*>, 8> counters = {{
     {"workingset_refault_file", &VmStat::refaulted_pages},
     {"pgsteal_file", &VmStat::evicted_pages},
     {"pgmajfault", &VmStat::major_faults},
     {"pgpgin", &VmStat::paged_in_kib},
+    {"pgalloc_dma", &VmStat::allocated_pages},
+    {"pgalloc_dma32", &VmStat::allocated_pages},
+    {"pgalloc_normal", &VmStat::allocated_pages},
+    {"pgalloc_movable", &VmStat::allocated_pages},
 }};
 
 }  // namespace
@@ -30,7 +34,9 @@ VmStat parse_vmstat(std::string_view text) {
       return known.first == line.substr(0, space);
     });
     if (counter == counters.end()) continue;
-    std::from_chars(line.data() + space + 1, line.data() + line.size(), stat.*counter->second);
+    uint64_t value = 0;
+    std::from_chars(line.data() + space + 1, line.data() + line.size(), value);
+    stat.*counter->second += value;
   }
   return stat;
 }

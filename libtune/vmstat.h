@@ -15,6 +15,7 @@ struct VmStat {
   uint64_t evicted_pages = 0;    ///< pgsteal_file: page cache taken back for lack of memory
   uint64_t major_faults = 0;     ///< pgmajfault
   uint64_t paged_in_kib = 0;     ///< pgpgin: read from block devices, O_DIRECT included
+  uint64_t allocated_pages = 0;  ///< pgalloc_*: nothing comes into the page cache without
 };
 
 VmStat parse_vmstat(std::string_view text);

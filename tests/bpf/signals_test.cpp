@@ -87,10 +87,13 @@ TEST_CASE("a signal that is switched off is not loaded, and the others work") {
   CHECK(probes.signals().at("latency").tier == Tier::ok);
   CHECK(probes.signals().size() == 5);
 
-  probes.set_fallback("reads", "sampled");
+  probes.explain_absence("reads", Tier::fallback, "sampled");
   CHECK(probes.signals().at("reads").tier == Tier::fallback);
   CHECK(probes.signals().at("reads").why == "switched off in the configuration: sampled");
-  probes.set_fallback("mappings", "sampled");
+  probes.explain_absence("cache_fills", Tier::absent, "unseen");
+  CHECK(probes.signals().at("cache_fills").tier == Tier::absent);
+  CHECK(probes.signals().at("cache_fills").why == "switched off in the configuration: unseen");
+  probes.explain_absence("mappings", Tier::fallback, "sampled");
   CHECK(probes.signals().at("mappings").tier == Tier::ok);
 }
 

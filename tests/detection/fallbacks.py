@@ -26,6 +26,6 @@ def expected(row, signals):
         # Nothing is read: only the mapping would tell.
         return dataclasses.replace(row, label=UNSEEN)
     is_sampled = ("cache_fills" if row.diskless else "reads") in signals
-    if row.label == LOAD and row.lets_go and is_sampled:
+    if row.label == LOAD and is_sampled and (row.lets_go or row.processes > 1):
         return dataclasses.replace(row, label=MAYBE)
     return row

@@ -26,7 +26,7 @@ def framework(name, verb, file):
         return {"weights": path}
 
     return Row(name, LOAD, ("{python}", "{programs}/framework.py", verb, "{weights}"), ("weights",),
-               setup=setup)
+               setup=setup, lets_go=True)
 
 
 def made_up(name, file, magic, *beside, holds_gpu=False):

@@ -8,7 +8,7 @@ LOAD = "load"  # a model load: exactly so many are started
 NOT = "not"  # no load, and no knob but the store's read-ahead
 SERVES = "serves"  # all of it is cached: no load, but the process serves
 UNSEEN = "unseen"  # a load that no signal tells of, and that needs no help
-MAYBE = "maybe"  # a load that may be over, and its file closed, between two looks at /proc
+MAYBE = "maybe"  # a load that no signal tells of: over between two looks at /proc, it may be missed
 
 Words = tuple[str, ...]
 

@@ -78,7 +78,8 @@ def wrong(row, verdict):
     """What is wrong with a verdict, or an empty text."""
     wanted = row.loads if row.label == LOAD else 0
     if row.label == MAYBE:
-        wanted = min(row.loads, verdict.loads)
+        # Each rank of it may be told of when the one before is done.
+        wanted = min(max(row.loads, row.processes), verdict.loads)
     if verdict.loads != wanted:
         return f"{verdict.loads} loads, expected {wanted}"
     if row.label == SERVES and verdict.decided != "serving":

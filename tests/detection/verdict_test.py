@@ -3,7 +3,8 @@
 """What the matrix makes of a history: a wrong decision of the daemon must not pass."""
 import unittest
 
-from rows import LOAD, NOT, SERVES, Row
+from fallbacks import expected
+from rows import LOAD, MAYBE, NOT, SERVES, UNSEEN, Row
 from verdict import judge, score, wrong
 
 SUSPECTED = {"kind": "suspected", "pid": 7, "file": "254:0:42", "after_us": 1500, "mono": 1000}
@@ -68,6 +69,25 @@ class Judge(unittest.TestCase):
         self.assertIn("serving", wrong(row(NOT), verdict))
         self.assertIn("expected serving", wrong(row(SERVES), judge([SUSPECTED], {42}, [])))
 
+    def test_what_may_be_missed_must_not_be_more_than_it_is(self):
+        load = judge([SUSPECTED, STARTED, FINISHED], {42}, [])
+        twice = judge([SUSPECTED, STARTED, dict(STARTED, load=4), FINISHED], {42}, [])
+        self.assertEqual(wrong(row(MAYBE), judge([], {42}, [])), "")
+        self.assertEqual(wrong(row(MAYBE), load), "")
+        self.assertIn("2 loads", wrong(row(MAYBE), twice))
+
+
+class Expected(unittest.TestCase):
+    def test_without_mappings_a_warm_start_is_not_seen(self):
+        self.assertEqual(expected(row(SERVES), ("mappings",)).label, UNSEEN)
+        self.assertEqual(expected(row(SERVES), ("reads",)).label, SERVES)
+
+    def test_what_is_sampled_may_be_over_before_it_is_looked_at(self):
+        closing = Row("x", LOAD, (), lets_go=True)
+        self.assertEqual(expected(closing, ("reads",)).label, MAYBE)
+        self.assertEqual(expected(closing, ("cache_fills",)).label, LOAD)
+        self.assertEqual(expected(row(LOAD), ("reads",)).label, LOAD)
+
 
 class Score(unittest.TestCase):
     def test_recall_and_precision(self):
@@ -76,6 +96,7 @@ class Score(unittest.TestCase):
         self.assertEqual(score([(row(LOAD), load), (row(NOT), nothing)]), (1, 1))
         self.assertEqual(score([(row(LOAD), load), (row(LOAD), nothing)]), (0.5, 1))
         self.assertEqual(score([(row(LOAD), load), (row(NOT), load)]), (1, 0.5))
+        self.assertEqual(score([(row(MAYBE), load), (row(MAYBE), nothing)]), (0.5, 1))
         self.assertEqual(score([(row(NOT), nothing)]), (None, None))
 
 

@@ -15,7 +15,7 @@ using namespace tuneshift::testing;
 
 namespace {
 
-constexpr uint64_t mib = 1 << 20;
+constexpr uint64_t gib = 1 << 30;  // sparse, and larger than any library
 
 std::vector<HeldFile> held_by(const ProcessId& process, uint64_t floor_bytes) {
   return Asking().held_files(process, floor_bytes).value();
@@ -25,25 +25,25 @@ std::vector<HeldFile> held_by(const ProcessId& process, uint64_t floor_bytes) {
 
 TEST_CASE("the files that a process has open, the last one first, and those mapped alone") {
   const Scratch scratch;
-  const std::string first = scratch.file("first", "", 4 * mib);
-  const std::string second = scratch.file("second", "", 5 * mib);
-  const std::string mapped = scratch.file("mapped", "", 6 * mib);
-  const std::string small = scratch.file("small", "", mib);
+  const std::string first = scratch.file("first", "", 4 * gib);
+  const std::string second = scratch.file("second", "", 5 * gib);
+  const std::string mapped = scratch.file("mapped", "", 6 * gib);
+  const std::string small = scratch.file("small", "", gib);
   Process process([&] {
     const int fd = open(mapped.c_str(), O_RDONLY);
     const bool is_mapped =
-        mmap(nullptr, 6 * mib, PROT_READ, MAP_SHARED, fd, 0) != MAP_FAILED && close(fd) == 0;
+        mmap(nullptr, 6 * gib, PROT_READ, MAP_SHARED, fd, 0) != MAP_FAILED && close(fd) == 0;
     return is_mapped && open(first.c_str(), O_RDONLY) >= 0 && open(second.c_str(), O_RDONLY) >= 0 &&
            open(first.c_str(), O_RDONLY) >= 0 && open(small.c_str(), O_RDONLY) >= 0 &&
            open("/dev/null", O_RDONLY) >= 0;
   });
-  const auto files = held_by(process.id(), 4 * mib);
+  const auto files = held_by(process.id(), 4 * gib);
   REQUIRE(files.size() == 3);
   CHECK(files[0].file == reader_of(process, first).file);
-  CHECK(files[0].size == 4 * mib);
+  CHECK(files[0].size == 4 * gib);
   CHECK(files[1].file == reader_of(process, second).file);
   CHECK(files[2].file == reader_of(process, mapped).file);
-  CHECK(held_by(process.id(), 7 * mib).empty());
+  CHECK(held_by(process.id(), 7 * gib).empty());
 }
 
 TEST_CASE("a process that has gone holds nothing") {

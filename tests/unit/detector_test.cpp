@@ -325,3 +325,20 @@ TEST_CASE("ten thousand readers do not make it grow without bound") {
   detector.on_facts(reader_of(5), Facts{}, 2 * ms);
   CHECK(detector.on_event(event_at(reader_of(20000), Evidence::mapping, 3 * ms, 0)).size() == 1);
 }
+
+TEST_CASE("a sampled reader is the one that a probe told of") {
+  Detector detector({2000});
+  const Reader known{{42, 1'003'000'000}, {254, 1, 7}};
+  detector.on_event(event_at(known, Evidence::mapping, 1 * ms, 0));
+  const auto sampled = [](pid_t pid, uint64_t start_ns, FileId file) {
+    return Reader{{pid, start_ns}, file};
+  };
+  CHECK(detector.known_reader(sampled(42, 1'000'000'000, {254, 1, 7})) == known);
+  CHECK(detector.known_reader(sampled(42, 1'000'000'000, {0, 40, 7})) == known);  // overlayfs
+  for (const Reader& other :
+       {sampled(42, 1'000'000'000, {254, 2, 7}), sampled(42, 1'000'000'000, {254, 1, 8}),
+        sampled(42, 990'000'000, {254, 1, 7}), sampled(42, 1'010'000'000, {254, 1, 7}),
+        sampled(43, 1'000'000'000, {254, 1, 7})}) {
+    CHECK(detector.known_reader(other) == other);
+  }
+}

@@ -9,11 +9,13 @@ using namespace tuneshift;
 TEST_CASE("the counters of the page cache are found by their whole names", "[vmstat]") {
   const VmStat stat = parse_vmstat(
       "nr_free_pages 1\npgpgin 400\npgmajfault 30\nworkingset_refault_anon 7\n"
-      "workingset_refault_file 20\npgsteal_anon 8\npgsteal_file 10\npgsteal_file_more 9\n");
+      "workingset_refault_file 20\npgsteal_anon 8\npgsteal_file 10\npgsteal_file_more 9\n"
+      "pgalloc_dma32 3\npgalloc_normal 50\npgalloc_movable 600\npgalloc_costly 7000\n");
   CHECK(stat.refaulted_pages == 20);
   CHECK(stat.evicted_pages == 10);
   CHECK(stat.major_faults == 30);
   CHECK(stat.paged_in_kib == 400);
+  CHECK(stat.allocated_pages == 653);
 }
 
 TEST_CASE("what the kernel does not count is 0", "[vmstat]") {
