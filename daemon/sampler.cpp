@@ -14,8 +14,8 @@ namespace tuneshift {
 
 namespace {
 
-/// Processes in one look, some 20 us each; the next one goes on behind them.
-constexpr size_t most_processes = 1024;
+/// Processes in one look, some 50 us each; the next one goes on behind them.
+constexpr size_t most_processes = 512;
 
 const auto page_bytes = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
 

@@ -8,7 +8,7 @@ LOAD = "load"  # a model load: exactly so many are started
 NOT = "not"  # no load, and no knob but the store's read-ahead
 SERVES = "serves"  # all of it is cached: no load, but the process serves
 UNSEEN = "unseen"  # a load that no signal tells of, and that needs no help
-MAYBE = "maybe"  # a load that no signal tells of: over between two looks at /proc, it may be missed
+MAYBE = "maybe"  # a load that is sampled: over between two looks it may be missed, or be one a rank
 
 Words = tuple[str, ...]
 
