@@ -165,6 +165,7 @@ void add_hold(CLI::App& app, Session& session) {
   verb->add_option("-d,--device", arguments->devices, "Only for this device; may be repeated (all)")
       ->type_name("DEVICE")
       ->expected(1)
+      ->allow_extra_args(false)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   verb->add_option("--reason", arguments->reason, "Told to whoever asks why")->type_name("TEXT");
   verb->footer(

@@ -53,6 +53,7 @@ void add_import_verbs(CLI::App& app, Session& session) {
                    "(/usr/lib/tuned, /etc/tuned)")
       ->type_name("DIR")
       ->expected(1)
+      ->allow_extra_args(false)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   verb->callback([&session, arguments] {
     session.local = [&session, arguments] { return import(session, *arguments); };

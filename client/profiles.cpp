@@ -141,6 +141,7 @@ void add_plan_options(CLI::App& verb, PlanArguments& arguments) {
   verb.add_option("-d,--device", arguments.devices, "Only this device; may be repeated (all disks)")
       ->type_name("DEVICE")
       ->expected(1)
+      ->allow_extra_args(false)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
 }
 

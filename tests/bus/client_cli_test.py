@@ -30,7 +30,9 @@ USAGE_ERRORS = [
     ["switch"], ["switch", "x", "--auto"], ["why", "0"], ["history", "--since", "noon"],
     ["record"], ["record", "x", "--for", "3q"], ["replay"],
     ["report", "--since", "25:00"], ["top", "--interval", "0"], ["top", "--interval", "soon"],
-    ["top", "--count", "0"], ["top", "vda"],
+    ["top", "--count", "0"], ["top", "vda"], ["plan", "x", "-d", "sda", "sdb"],
+    ["hold", "x", "-d", "sda", "sdb"],
+    ["profile", "import-tuned", "x", "--directory", "/usr/lib/tuned", "/etc/tuned"],
 ]
 
 
@@ -120,6 +122,19 @@ class WithoutDaemon(unittest.TestCase):
             result = run(["replay", path, "--profiles", self.directory.name], self.missing)
             self.check_one_line(result, 1)
             self.assertIn(mistake, result.stderr)
+
+    def test_an_option_that_may_be_repeated_takes_one_word(self):
+        folder = os.path.join(self.directory.name, "tuned")
+        os.makedirs(os.path.join(folder, "ours"))
+        with open(os.path.join(folder, "ours", "tuned.conf"), "w", encoding="ascii") as file:
+            file.write("[sysctl]\nvm.swappiness=10\n")
+        result = run(["profile", "import-tuned", "--directory", folder, "ours"], self.missing)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn("vm.swappiness: 10", result.stdout)
+        for command in (["plan", "-d", "sda", "--device", "sdb", "throughput"],
+                        ["hold", "-d", "sda", "throughput", "--for", "1s"]):
+            with self.subTest(command=command):
+                self.check_one_line(run(command, self.address), 3)
 
     def test_a_trace_without_decisions(self):
         trace = os.path.join(self.directory.name, "empty.trace")
