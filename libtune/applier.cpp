@@ -149,7 +149,8 @@ Receipt Applier::converge(const Desired& desired, Pass pass) {
     if (!settled && is_in(pass, *record.knob.kind)) turns.push_back({record.knob, nullptr});
   }
   run(std::move(turns), wants, receipt);
-  if (!receipt.empty()) forget_settled();
+  // Also without a receipt: what was right already is nobody's once nobody wants it.
+  forget_settled();
   return receipt;
 }
 

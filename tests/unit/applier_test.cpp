@@ -67,6 +67,8 @@ TEST_CASE("a knob that is right already is not written") {
   CHECK(rig.kernel.writes.empty());
   CHECK(row(rig.applier->knobs(), "thp/enabled").state == KnobState::ours);
   CHECK(rig.applier->verify().empty());
+  CHECK(rig.converge({}).empty());
+  CHECK(rig.applier->knobs().empty());
 }
 
 TEST_CASE("bounds move the original, not what was made of it") {
