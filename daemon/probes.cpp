@@ -22,6 +22,7 @@ const char cache_fills[] = "cache_fills";
 const char nfs_reads[] = "nfs_reads";
 const char sysctl_writes[] = "sysctl_writes";
 const char cache_fills_idle[] = "loaded; attached while a file system without a disk is mounted";
+const char switched_off[] = "switched off in the configuration";
 const char nfs_reads_idle[] = "loaded and attached while NFS is mounted";
 
 struct Source {
@@ -161,13 +162,15 @@ void Probes::Programs::load_signals() {
   const auto missing = missing_tracepoints(tracepoints);
   const BpfMaps none;
 
-  if (maps && missing.ok())
+  if (settings.off.contains(nfs_reads))
+    set_state(nfs_reads, Tier::absent, switched_off);
+  else if (maps && missing.ok())
     set_state(nfs_reads, Tier::ok, nfs_reads_idle);
   else if (maps)
     set_state(nfs_reads, Tier::absent, missing.error().message);
   for (const Source& source : all) {
     if (settings.off.contains(source.signal)) {
-      set_state(source.signal, Tier::absent, "switched off in the configuration");
+      set_state(source.signal, Tier::absent, switched_off);
       continue;
     }
     if (source.needs_maps && !maps) continue;
@@ -286,6 +289,7 @@ void Probes::watch_cache_fills(bool on) {
 
 void Probes::watch_nfs_reads(bool on) {
   if (!programs_->maps || on == programs_->nfs_wanted) return;
+  if (programs_->settings.off.contains(nfs_reads)) return;
   programs_->nfs_wanted = on;
   if (on) {
     programs_->watch_nfs_reads();

@@ -24,8 +24,8 @@ const char* to_string(Mode mode);
 bool parse_mode(const std::string& text, Mode& mode);
 
 /// What the daemon sees with, each by a BPF program of its own; `probes.off` names some of them.
-inline constexpr std::array<std::string_view, 5> signal_names = {"reads", "mappings", "cache_fills",
-                                                                 "latency", "sysctl_writes"};
+inline constexpr std::array<std::string_view, 6> signal_names = {
+    "reads", "mappings", "cache_fills", "nfs_reads", "latency", "sysctl_writes"};
 
 /// tuneshift.yaml. Every field has the default of a new installation.
 struct Config {

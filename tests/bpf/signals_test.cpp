@@ -74,18 +74,19 @@ TEST_CASE("a signal that is switched off is not loaded, and the others work") {
   const ScratchDirectory directory;
   Probes probes({.size_floor_bytes = floor_bytes,
                  .selftest_directory = directory.path(),
-                 .off = {"reads", "cache_fills"}},
+                 .off = {"reads", "cache_fills", "nfs_reads"}},
                 [](const Event&) {});
   probes.self_test();
   probes.watch_cache_fills(true);
-  for (const char* name : {"reads", "cache_fills"}) {
+  probes.watch_nfs_reads(true);
+  for (const char* name : {"reads", "cache_fills", "nfs_reads"}) {
     const SignalState& off = probes.signals().at(name);
     CHECK(off.tier == Tier::absent);
     CHECK(off.why == "switched off in the configuration");
   }
   CHECK(probes.signals().at("mappings").tier == Tier::ok);
   CHECK(probes.signals().at("latency").tier == Tier::ok);
-  CHECK(probes.signals().size() == 5);
+  CHECK(probes.signals().size() == 6);
 
   probes.explain_absence("reads", Tier::fallback, "sampled");
   CHECK(probes.signals().at("reads").tier == Tier::fallback);

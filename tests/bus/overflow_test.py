@@ -75,7 +75,8 @@ class Overflow(BusCase):
             reader = self.enter(Reader(bus_case.BUILD, "mmap-sequential", self.model, "--serve"))
             reader.loaded()
         finished = self.wait_history("finished", PATIENCE_S, pid=reader.pid)[0]
-        self.assertEqual(finished["bytes"], finished["total"])
+        # A page of its header may have been in the cache still.
+        self.assertGreater(finished["bytes"], finished["total"] - MIB)
         self.wait_history("serving", pid=reader.pid)
         self.assert_told()
         self.wait_equal(lambda: self.get("State"), "serving")

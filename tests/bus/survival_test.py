@@ -86,7 +86,7 @@ class WithoutBpf(BusCase):
         # What only BPF can see is absent; readers are found in /proc, later.
         tiers = {name: tier for name, (tier, _) in probes.items()}
         self.assertEqual(tiers, {"reads": "fallback", "cache_fills": "fallback",
-                                 "mappings": "absent", "latency": "absent",
+                                 "mappings": "absent", "nfs_reads": "absent", "latency": "absent",
                                  "sysctl_writes": "absent"})
         for name, (_, why) in probes.items():
             self.assertNotEqual(why, "", name)
