@@ -2,7 +2,6 @@
 #include "libtune/history.h"
 
 #include <algorithm>
-#include <iterator>
 
 namespace tuneshift {
 
@@ -14,25 +13,38 @@ const Record::Value* Record::field(const std::string& name) const {
 }
 
 void History::add(Record record) {
-  if (records_.size() >= capacity_) records_.pop_front();
-  records_.push_back(std::move(record));
+  const bool is_noticed =
+      record.kind == "suspected" || record.kind == "inspected" || record.kind == "rejected";
+  std::deque<Numbered>& records = is_noticed ? noticed_ : decided_;
+  if (records.size() >= capacity_) records.pop_front();
+  records.emplace_back(next_++, std::move(record));
+}
+
+template <typename Predicate>
+std::vector<Record> History::where(Predicate predicate) const {
+  std::vector<const Numbered*> found;
+  for (const std::deque<Numbered>* records : {&decided_, &noticed_}) {
+    for (const Numbered& one : *records) {
+      if (predicate(one.second)) found.push_back(&one);
+    }
+  }
+  std::sort(found.begin(), found.end(),
+            [](const Numbered* a, const Numbered* b) { return a->first < b->first; });
+  std::vector<Record> rows;
+  rows.reserve(found.size());
+  for (const Numbered* one : found) rows.push_back(one->second);
+  return rows;
 }
 
 std::vector<Record> History::since(uint64_t since_us) const {
-  std::vector<Record> found;
-  std::copy_if(records_.begin(), records_.end(), std::back_inserter(found),
-               [&](const Record& record) { return record.time_us >= since_us; });
-  return found;
+  return where([&](const Record& record) { return record.time_us >= since_us; });
 }
 
 std::vector<Record> History::about(const std::string& name, const Record::Value& value) const {
-  std::vector<Record> found;
-  std::copy_if(records_.begin(), records_.end(), std::back_inserter(found),
-               [&](const Record& record) {
-                 const Record::Value* own = record.field(name);
-                 return own != nullptr && *own == value;
-               });
-  return found;
+  return where([&](const Record& record) {
+    const Record::Value* own = record.field(name);
+    return own != nullptr && *own == value;
+  });
 }
 
 }  // namespace tuneshift

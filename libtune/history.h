@@ -25,10 +25,12 @@ struct Record {
   [[nodiscard]] const Value* field(const std::string& name) const;
 };
 
-/// The flight recorder: the last `capacity` records.
+/// The flight recorder: the last `capacity` records of what was done or decided, and as many of
+/// what anybody causes by the reading of files (suspected, inspected, rejected): a flood of those
+/// pushes out no decision.
 class History {
  public:
-  explicit History(size_t capacity = 4096) : capacity_(capacity) {}
+  explicit History(size_t capacity = 2048) : capacity_(capacity) {}
 
   void add(Record record);
   /// Those not older than `since_us`, oldest first.
@@ -38,8 +40,14 @@ class History {
                                           const Record::Value& value) const;
 
  private:
+  using Numbered = std::pair<uint64_t, Record>;
+  template <typename Predicate>
+  [[nodiscard]] std::vector<Record> where(Predicate predicate) const;
+
   size_t capacity_;
-  std::deque<Record> records_;
+  uint64_t next_ = 0;
+  std::deque<Numbered> decided_;
+  std::deque<Numbered> noticed_;
 };
 
 }  // namespace tuneshift
