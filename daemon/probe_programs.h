@@ -60,6 +60,7 @@ struct Probes::Programs {
   bool nfs_wanted = false;         ///< whether NFS is mounted
   uint64_t dropped = 0;            ///< events that found the ring buffer full, told so far
   uint64_t lost_writes = 0;        ///< told so far
+  unsigned turn_left = 0;          ///< records until dispatch() leaves the rest; 0: all of them
   std::optional<Event> own_event;  ///< of the self-test: the last one about this process
 
  private:

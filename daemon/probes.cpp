@@ -2,10 +2,12 @@
 #include "daemon/probes.h"
 
 #include <malloc.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <bit>
+#include <cerrno>
 #include <utility>
 
 #include "daemon/bpf_images.h"
@@ -18,12 +20,19 @@ namespace tuneshift {
 
 namespace {
 
+constexpr unsigned most_records = 64;  // of readers in one turn of the loop
+
 const char cache_fills[] = "cache_fills";
 const char nfs_reads[] = "nfs_reads";
 const char sysctl_writes[] = "sysctl_writes";
 const char cache_fills_idle[] = "loaded; attached while a file system without a disk is mounted";
 const char switched_off[] = "switched off in the configuration";
 const char nfs_reads_idle[] = "loaded and attached while NFS is mounted";
+
+bool is_readable(int descriptor) {
+  pollfd one{descriptor, POLLIN, 0};
+  return poll(&one, 1, 0) == 1;
+}
 
 struct Source {
   const char* signal;
@@ -82,7 +91,8 @@ int Probes::Programs::on_record(void* context, void* data, size_t size) {
     programs->own_event = event;
   else
     programs->handler(event);
-  return 0;
+  // A negative value makes libbpf stop behind this record.
+  return programs->turn_left > 0 && --programs->turn_left == 0 ? -EAGAIN : 0;
 }
 
 int Probes::Programs::on_sysctl_record(void* context, void* data, size_t size) {
@@ -94,8 +104,12 @@ int Probes::Programs::on_sysctl_record(void* context, void* data, size_t size) {
 
 void Probes::Programs::dispatch() {
   if (!ring) return;
+  turn_left = most_records;
   ring_buffer__consume(ring.get());
-  take_dropped();
+  const bool may_be_more = turn_left == 0;
+  turn_left = 0;
+  // Behind what is in the ring, which was told before.
+  if (!may_be_more || !is_readable(ring_buffer__epoll_fd(ring.get()))) take_dropped();
   // Only a full ring loses writes, so its emptying always comes by here.
   const uint64_t lost = read_lost_writes(map_fd(sysctl_writes, "sysctl_lost"));
   if (lost == lost_writes) return;

@@ -66,7 +66,8 @@ class Probes {
   /// Becomes readable when events wait; -1 when no ring buffer could be made.
   [[nodiscard]] int poll_fd() const;
 
-  /// Hands all waiting events to the handlers.
+  /// Hands waiting events to the handlers: 64 of readers at most, so that the loop's others get
+  /// their turn however many there are. poll_fd() stays readable while some are left.
   void dispatch();
 
   /// Attaches or detaches the page-cache signal: on only while a file system without a block device

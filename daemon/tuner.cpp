@@ -38,6 +38,7 @@ Tuner::Tuner(Loop& loop, const KernelFs& kernel, Writer& writer, Recorder& recor
       detector_({config.settle_ms}),
       rules_(std::move(rules)),
       policy_(policy_settings(config), std::move(profiles)),
+      leases_(policy_, [this](const Reader& reader) { return store_of(reader); }),
       processes_(loop, kernel, [this](const ProcessId& process) { on_process_gone(process); }),
       detector_timer_(loop.timer([this] { on_timer(); })),
       policy_timer_(loop.timer([this] { reconcile(); })),
@@ -45,17 +46,16 @@ Tuner::Tuner(Loop& loop, const KernelFs& kernel, Writer& writer, Recorder& recor
       pause_end_(loop.timer([this] { set_mode(mode_before_pause_, "the pause's end"); })),
       settled_timer_(loop.timer([this] { reconcile(); })) {
   policy_.set_mode(config.mode);
+  leases_.set_profiles(config.loading_profile, config.serving_profile);
 }
 
 void Tuner::on_event(const Event& event) {
   if (policy_.mode() == Mode::paused || policy_.mode() == Mode::manual) return;
-  events_[event.reader] = event;
   const auto changes = detector_.on_event(event);
   // Before the helper is started: what the reader does meanwhile would be in its first sample.
   const bool is_new = !changes.empty() && changes.front().kind == LoadChangeKind::suspected;
   if (is_new) take_sample(event.reader);
   carry_out(changes);
-  if (!detector_.watches(event.reader)) events_.erase(event.reader);
   take_sample(event.reader);
   set_timers();
 }
@@ -71,8 +71,8 @@ void Tuner::take_sample(const Reader& reader) {
 void Tuner::on_facts(const Reader& reader, const Result<Facts>& facts) {
   Result<Facts> known = facts;
   if (known) {
-    const auto event = events_.find(reader);
-    const std::string command = event == events_.end() ? "" : event->second.command;
+    const Event* event = detector_.latest(reader);
+    const std::string command = event == nullptr ? "" : event->command;
     const ProcessRule* rule = find_process_rule(rules_, command, facts.value().command_line);
     if (rule != nullptr) {
       known.value().rule = rule->name;
@@ -88,17 +88,19 @@ void Tuner::carry_out(const Detector::Changes& changes) {
   bool leases_changed = false;
   for (const LoadChange& change : changes) {
     leases_changed = leases_changed || change.kind != LoadChangeKind::progress;
+    leases_.on_change(change, detector_.load(change.load));
     switch (change.kind) {
       case LoadChangeKind::suspected:
         on_suspected(change);
         break;
       case LoadChangeKind::look_again:
-        senses_.inspect(change.reader, events_[change.reader].file_size);
+        senses_.inspect(change.reader, detector_.latest(change.reader)->file_size);
         break;
       case LoadChangeKind::recognised:
         on_recognised(change);
         break;
       case LoadChangeKind::dormant:
+      case LoadChangeKind::forgotten:
       case LoadChangeKind::rejected:
         drop(change);
         break;
@@ -120,11 +122,11 @@ void Tuner::carry_out(const Detector::Changes& changes) {
         break;
     }
   }
-  if (leases_changed) reconcile();
+  if (leases_changed) reconcile_soon();
 }
 
 void Tuner::on_suspected(const LoadChange& change) {
-  const Event& event = events_[change.reader];
+  const Event& event = *detector_.latest(change.reader);
   const uint64_t now_ns = monotonic_ns();
   helped_[change.reader].suspected_ns = now_ns;
   const uint64_t after_us = now_ns > event.first_ns ? (now_ns - event.first_ns) / 1000 : 0;
@@ -157,14 +159,7 @@ void Tuner::on_recognised(const LoadChange& change) {
        {"format", escape(facts.format)},
        {"detail", escape(change.reason)},
        {"after_us", (monotonic_ns() - helped.suspected_ns) / 1000}});
-  Lease lease;
-  lease.kind = LeaseKind::suspect;
-  lease.profile = config_.loading_profile;
-  lease.owner = "suspect " + std::to_string(change.reader.process.pid);
-  lease.reason = "reads a model file";
-  lease.stores = {store_of(change.reader)};
-  noticed_ns_[lease.owner] = helped.suspected_ns;
-  if (helped.lease == 0) helped.lease = policy_.add(std::move(lease));
+  noticed_ns_[LoadLeases::suspect_name(change.reader.process)] = helped.suspected_ns;
   helped.path = path;
   helped.descriptors = facts.descriptors;
   helped.rewindow_due = true;
@@ -183,19 +178,11 @@ void Tuner::on_begun(const LoadChange& change) {
   }
   const Facts& facts = *detector_.facts(change.reader);
   const std::string path = escape(facts.path);
-  auto lease = load_leases_.find(change.load);
-  if (lease == load_leases_.end()) {
+  if (change.kind == LoadChangeKind::started) {
     view.started_us = realtime_us();
     view.suspected_ns = helped.suspected_ns;
     look_at_memory(view, monotonic_ns(), false);
-    Lease fresh;
-    fresh.kind = LeaseKind::load;
-    fresh.profile = config_.loading_profile;
-    fresh.owner = "load " + std::to_string(change.load);
-    fresh.reason = "loads a model";
-    fresh.stores = {store};
-    noticed_ns_[fresh.owner] = helped.suspected_ns;
-    load_leases_[change.load] = policy_.add(std::move(fresh));
+    noticed_ns_[LoadLeases::load_name(change.load)] = helped.suspected_ns;
     recorder_.add("started",
                   "load " + std::to_string(change.load) + ": process " +
                       std::to_string(change.reader.process.pid) + " loads " + escape(load.model) +
@@ -208,13 +195,9 @@ void Tuner::on_begun(const LoadChange& change) {
                    {"total", load.total_bytes},
                    {"after_us", (monotonic_ns() - helped.suspected_ns) / 1000}});
     if (observer_.load_added) observer_.load_added(change.load);
-  } else {
-    policy_.extend(lease->second, store);
-    if (observer_.load_changed) observer_.load_changed(change.load);
+  } else if (observer_.load_changed) {
+    observer_.load_changed(change.load);
   }
-  // The load's lease covers what the suspect's did.
-  policy_.remove(helped.lease);
-  helped.lease = 0;
   helped.load = change.load;
   helped.path = path;
   helped.descriptors = facts.descriptors;
@@ -225,14 +208,7 @@ void Tuner::on_begun(const LoadChange& change) {
 
 void Tuner::on_ended(const LoadChange& change) {
   const Load& load = *detector_.load(change.load);
-  auto lease = load_leases_.find(change.load);
-  std::vector<Store> stores;
-  if (lease != load_leases_.end()) {
-    if (const Lease* known = policy_.lease(lease->second)) stores = known->stores;
-    policy_.remove(lease->second);
-    noticed_ns_.erase("load " + std::to_string(change.load));
-    load_leases_.erase(lease);
-  }
+  noticed_ns_.erase(LoadLeases::load_name(change.load));
   book_.update(load, store_of(change.reader), load.last_progress_ns);
   const auto forgotten = book_.end(change.load, load, realtime_us());
   LoadView& view = *book_.find(change.load);
@@ -261,18 +237,14 @@ void Tuner::on_ended(const LoadChange& change) {
   for (const LoadReader& one : load.readers) {
     auto helped = helped_.find(one.reader);
     if (helped == helped_.end()) continue;
-    helped->second.load = 0;
-    helped->second.rewindow_due = false;
-    helped->second.put_back_due = helped->second.rewindowed;
-    helped->second.turn.reset();
-    events_.erase(one.reader);
+    end_help(helped->second);
   }
   if (load.state == Load::State::finished) {
     for (const ProcessId& process : load.processes) {
       recorder_.add("serving",
                     "process " + std::to_string(process.pid) + " serves " + escape(load.model),
                     {{"pid", static_cast<uint32_t>(process.pid)}, {"load", change.load}});
-      serve(process, stores);
+      noticed_ns_.emplace(LoadLeases::server_name(process), monotonic_ns());
     }
   }
   if (observer_.load_changed) observer_.load_changed(change.load);
@@ -292,30 +264,9 @@ void Tuner::on_serving(const LoadChange& change) {
                  {"load", uint32_t{0}},
                  {"path", model},
                  {"evidence", change.reason}});
-  serve(change.reader.process, {store_of(change.reader)});
-  // The server's lease is all that it needs.
-  Helped& helped = helped_[change.reader];
-  policy_.remove(helped.lease);
-  helped.lease = 0;
-  helped.rewindow_due = false;
-  helped.put_back_due = helped.rewindowed;
-  helped.turn.reset();
-  events_.erase(change.reader);
+  noticed_ns_.emplace(LoadLeases::server_name(change.reader.process), monotonic_ns());
+  end_help(helped_[change.reader]);
   tell_state();
-}
-
-void Tuner::serve(const ProcessId& process, const std::vector<Store>& stores) {
-  auto& lease = servers_[process];
-  for (const Store& store : stores) policy_.extend(lease, store);
-  if (lease != 0) return;
-  Lease server;
-  server.kind = LeaseKind::server;
-  server.profile = config_.serving_profile;
-  server.owner = "server " + std::to_string(process.pid);
-  server.reason = "serves a model";
-  server.stores = stores;
-  noticed_ns_[server.owner] = monotonic_ns();
-  lease = policy_.add(std::move(server));
 }
 
 void Tuner::look_at_memory(LoadView& view, uint64_t now_ns, bool at_end) {
@@ -329,24 +280,28 @@ void Tuner::look_at_memory(LoadView& view, uint64_t now_ns, bool at_end) {
 
 void Tuner::drop(const LoadChange& change) {
   auto helped = helped_.find(change.reader);
-  if (helped != helped_.end()) {
-    policy_.remove(helped->second.lease);
-    helped->second.lease = 0;
-    helped->second.rewindow_due = false;
-    helped->second.put_back_due = helped->second.rewindowed;
-    helped->second.turn.reset();
-  }
+  if (helped != helped_.end()) end_help(helped->second);
   if (change.kind == LoadChangeKind::dormant) return;
-  recorder_.add(
-      "rejected",
-      "process " + std::to_string(change.reader.process.pid) + ": " + escape(change.reason),
-      {{"pid", pid_of(change.reader)},
-       {"file", name_of(change.reader.file)},
-       {"reason", escape(change.reason)}});
-  senses_.silence(change.reader);
-  events_.erase(change.reader);
+  if (change.kind == LoadChangeKind::rejected) {
+    recorder_.add(
+        "rejected",
+        "process " + std::to_string(change.reader.process.pid) + ": " + escape(change.reason),
+        {{"pid", pid_of(change.reader)},
+         {"file", name_of(change.reader.file)},
+         {"reason", escape(change.reason)}});
+    senses_.silence(change.reader);
+  }
   if (helped != helped_.end() && !helped->second.put_back_due) helped_.erase(helped);
-  if (!detector_.knows(change.reader.process)) processes_.remove(change.reader.process);
+  if (detector_.knows(change.reader.process)) return;
+  processes_.remove(change.reader.process);
+  noticed_ns_.erase(LoadLeases::suspect_name(change.reader.process));
+}
+
+void Tuner::end_help(Helped& helped) {
+  helped.load = 0;
+  helped.rewindow_due = false;
+  helped.put_back_due = helped.rewindowed;
+  helped.turn.reset();
 }
 
 void Tuner::on_process_gone(const ProcessId& process) {
@@ -356,23 +311,18 @@ void Tuner::on_process_gone(const ProcessId& process) {
     carry_out(detector_.on_bytes(reader, senses_.bytes_seen(reader), monotonic_ns()));
   }
   carry_out(detector_.on_process_gone(process, monotonic_ns()));
-  const auto of_process = [&](const auto& entry) { return entry.first.process == process; };
-  std::erase_if(events_, of_process);
-  for (const auto& [reader, helped] : helped_) {
-    if (reader.process == process) policy_.remove(helped.lease);
+  for (auto it = helped_.lower_bound(Reader{process, FileId{}});
+       it != helped_.end() && it->first.process == process;) {
+    it = helped_.erase(it);
   }
-  std::erase_if(helped_, of_process);
-  if (auto server = servers_.find(process); server != servers_.end()) {
-    policy_.remove(server->second);
-    servers_.erase(server);
+  if (leases_.on_process_gone(process)) {
     recorder_.add("idle", "process " + std::to_string(process.pid) + " ended: it no longer serves",
                   {{"pid", static_cast<uint32_t>(process.pid)}});
     tell_state();
   }
-  for (const char* owner : {"server ", "suspect "}) {
-    noticed_ns_.erase(owner + std::to_string(process.pid));
-  }
-  reconcile();
+  noticed_ns_.erase(LoadLeases::server_name(process));
+  noticed_ns_.erase(LoadLeases::suspect_name(process));
+  reconcile_soon();
   set_timers();
 }
 

@@ -16,6 +16,7 @@
 #include "daemon/writer.h"
 #include "libtune/config.h"
 #include "libtune/device_event.h"
+#include "libtune/load_leases.h"
 #include "libtune/machine.h"
 #include "libtune/policy.h"
 #include "libtune/recorded_detector.h"
@@ -99,13 +100,12 @@ class Tuner {
   [[nodiscard]] const Config& config() const { return config_; }
   [[nodiscard]] const Policy& policy() const { return policy_; }
   [[nodiscard]] const LoadBook& loads() const { return book_; }
-  [[nodiscard]] size_t servers() const { return servers_.size(); }
+  [[nodiscard]] size_t servers() const { return leases_.servers().size(); }
   [[nodiscard]] const std::string& switched_profile() const { return switched_profile_; }
 
  private:
-  /// Help for one reader: its lease, and where its re-window stands.
+  /// Where the re-window of one reader stands.
   struct Helped {
-    uint64_t lease = 0;  ///< the suspect's own; 0 once a load's lease covers it
     uint32_t load = 0;
     uint64_t suspected_ns = 0;
     std::string path;  ///< escaped
@@ -124,13 +124,13 @@ class Tuner {
   void on_begun(const LoadChange& change);
   void on_ended(const LoadChange& change);
   void on_serving(const LoadChange& change);
-  /// Gives a process the server's lease, or extends the one it has.
-  void serve(const ProcessId& process, const std::vector<Store>& stores);
   /// Takes the sample that the detector waits for, if it does.
   void take_sample(const Reader& reader);
   /// Looks at the machine's memory for this load: at most once in a while, unless it ends.
   void look_at_memory(LoadView& view, uint64_t now_ns, bool at_end);
   void drop(const LoadChange& change);
+  /// Its help ends: what was reset goes back once the read-ahead has.
+  static void end_help(Helped& helped);
   void on_process_gone(const ProcessId& process);
   void on_timer();
   void set_timers();
@@ -139,6 +139,9 @@ class Tuner {
   /// machine() without the stores that are being set up.
   Machine settled_machine();
   [[nodiscard]] std::vector<Store> find_stores(const std::vector<std::string>& names) const;
+  /// Brings what is wanted up to date once the loop has gone through what is there: of many readers
+  /// that come or end at once not each costs a decision and a turn of the writer.
+  void reconcile_soon();
   void reconcile();
   void observe(const Desired& desired);
   void apply(const Desired& desired);
@@ -159,6 +162,7 @@ class Tuner {
   RecordedDetector detector_;
   ProcessRules rules_;
   Policy policy_;
+  LoadLeases leases_;
   Machine machine_;  ///< read when it is asked for after a device came or went
   bool machine_is_old_ = true;
   std::map<std::pair<uint32_t, uint32_t>, Store> stores_;  ///< of readers, by their file's device
@@ -175,13 +179,11 @@ class Tuner {
   bool pausing_ = false;
   unsigned retries_ = 0;
 
-  std::map<Reader, Event> events_;  ///< the latest of each suspect, until it is decided
   std::map<Reader, Helped> helped_;
-  std::map<uint32_t, uint64_t> load_leases_;
-  std::map<ProcessId, uint64_t> servers_;       ///< → their lease
   std::map<std::string, uint64_t> noticed_ns_;  ///< lease owner → when its cause was noticed
   std::map<std::string, uint64_t> settling_;    ///< new bdi → when its set-up is over
   Desired submitted_;
+  bool reconcile_due_ = false;
   bool apply_anew_ = false;  ///< also what was submitted already
   Writers writers_;          ///< whose knobs the next look is for
   bool looking_ = false;     ///< a look is under way: one at a time, however many writes are told

@@ -21,7 +21,13 @@ std::string descriptors(unsigned count) {
 
 }  // namespace
 
+void Tuner::reconcile_soon() {
+  reconcile_due_ = true;
+  policy_timer_.set(0);
+}
+
 void Tuner::reconcile() {
+  reconcile_due_ = false;
   auto decision = policy_.decide(monotonic_ns(), settled_machine());
   if (decision.next_ns) {
     policy_timer_.set(*decision.next_ns);
@@ -140,6 +146,7 @@ void Tuner::on_kernel_answer() {
 }
 
 void Tuner::rewindow_due_readers() {
+  if (reconcile_due_) return;  // the read-ahead that they wait for is not even asked for
   std::vector<Reader> settled;
   for (auto& [reader, helped] : helped_) {
     if (helped.rewindow_due || helped.put_back_due) {
@@ -147,7 +154,7 @@ void Tuner::rewindow_due_readers() {
       if (*helped.turn > turns_done_) continue;
       rewindow_reader(reader, helped);
     }
-    if (helped.lease == 0 && helped.load == 0 && !detector_.watches(reader)) {
+    if (helped.load == 0 && !detector_.watches(reader)) {
       settled.push_back(reader);
     }
   }
@@ -287,6 +294,7 @@ void Tuner::reload(const Config& config, Profiles profiles, ProcessRules rules) 
   const bool mode_changed = config.mode != config_.mode;
   config_ = config;
   detector_.set_settings({config.settle_ms});
+  leases_.set_profiles(config.loading_profile, config.serving_profile);
   rules_ = std::move(rules);
   policy_.replace({config.dwell_ms, config.writes_per_hour}, std::move(profiles));
   recorder_.add("reload", "configuration, profiles and rules read again");

@@ -47,16 +47,18 @@ bool Detector::Suspect::misses_mapping() const {
          latest.bytes - bytes_before >= std::min(mapping_proof_bytes, facts->file_size / 4);
 }
 
-bool Detector::make_room() {
+bool Detector::make_room(Changes& changes) {
   if (suspects_.size() < max_suspects) return true;
   // Nothing is lost with those that read nothing now: their next event brings them back.
   using State = Suspect::State;
-  for (const State state : {State::done, State::dormant, State::serving}) {
+  for (const State state : {State::done, State::unanswered, State::dormant, State::serving}) {
     const auto resting = std::find_if(suspects_.begin(), suspects_.end(), [&](const auto& entry) {
       return entry.second.state == state;
     });
     if (resting == suspects_.end()) continue;
+    const Reader reader = resting->first;
     suspects_.erase(resting);
+    if (state != State::done) changes.push_back({LoadChangeKind::forgotten, reader, 0, ""});
     return true;
   }
   return false;
@@ -65,11 +67,13 @@ bool Detector::make_room() {
 Detector::Suspect* Detector::suspect_of(const Event& event, Changes& changes) {
   auto found = suspects_.find(event.reader);
   if (found != suspects_.end()) return &found->second;
-  if (!make_room()) return nullptr;
+  Changes room;
+  if (!make_room(room)) return nullptr;
   Suspect& suspect = suspects_[event.reader];
   suspect.asked_ns = event.time_ns;
   suspect.first_ns = event.first_ns;
   changes.push_back({LoadChangeKind::suspected, event.reader, 0, to_string(event.evidence)});
+  changes.insert(changes.end(), room.begin(), room.end());
   return &suspect;
 }
 
@@ -306,6 +310,11 @@ bool Detector::wants_sample(const Reader& reader) const {
   }
   return suspect.state == State::recognised && suspect.read_seen &&
          suspect.latest.bytes >= suspect.bytes_at_start + memory_proof_bytes;
+}
+
+const Event* Detector::latest(const Reader& reader) const {
+  auto found = suspects_.find(reader);
+  return found == suspects_.end() ? nullptr : &found->second.latest;
 }
 
 const Facts* Detector::facts(const Reader& reader) const {

@@ -78,6 +78,9 @@ class Detector {
   /// The reader that this one is under another name: a sampled one has its process's start to the
   /// clock tick, and on overlayfs and btrfs the device that stat(2) shows. Itself when unknown.
   [[nodiscard]] Reader known_reader(const Reader& sampled) const;
+  /// The last event of a reader, with the most bytes that were told of it; nullptr when it is not
+  /// (or no longer) looked at.
+  [[nodiscard]] const Event* latest(const Reader& reader) const;
   /// Whether events of this reader still matter.
   [[nodiscard]] bool watches(const Reader& reader) const;
   /// Every process of whose end on_process_gone() must tell.
@@ -126,7 +129,7 @@ class Detector {
   static constexpr uint64_t step_bytes = 8ULL << 20;
 
   Suspect* suspect_of(const Event& event, Changes& changes);
-  bool make_room();
+  bool make_room(Changes& changes);
   void see_server(const Event& event, Suspect& server, Changes& changes);
   void on_resting_facts(const Reader& reader, Suspect& suspect, const Result<Facts>& facts,
                         uint64_t now_ns, Changes& changes);

@@ -13,6 +13,8 @@ const char* to_string(LoadChangeKind kind) {
       return "recognised";
     case LoadChangeKind::dormant:
       return "dormant";
+    case LoadChangeKind::forgotten:
+      return "forgotten";
     case LoadChangeKind::rejected:
       return "rejected";
     case LoadChangeKind::started:

@@ -19,6 +19,7 @@ enum class LoadChangeKind {
   look_again,  ///< the facts were taken too early: ask for them once more
   recognised,  ///< a model file; its own store may be helped, nothing else yet
   dormant,     ///< recognised, but stopped reading: no help for now, watched on
+  forgotten,   ///< reads nothing now and made room for another: its next event brings it back
   rejected,    ///< not a load; no more events are wanted from this reader
   started,     ///< a load began, with this reader
   joined,      ///< another process or shard of a running load

@@ -13,6 +13,7 @@ void LoadLeases::on_change(const LoadChange& change, const Load* load) {
       add_suspect(change.reader);
       break;
     case LoadChangeKind::dormant:
+    case LoadChangeKind::forgotten:
     case LoadChangeKind::rejected:
       end_suspect(change.reader);
       break;
@@ -36,7 +37,7 @@ void LoadLeases::add_suspect(const Reader& reader) {
   Lease lease;
   lease.kind = LeaseKind::suspect;
   lease.profile = loading_profile_;
-  lease.owner = "suspect " + std::to_string(reader.process.pid);
+  lease.owner = suspect_name(reader.process);
   lease.reason = "reads a model file";
   lease.stores = {store_of_(reader)};
   suspects_[reader] = policy_.add(std::move(lease));
@@ -57,7 +58,7 @@ void LoadLeases::add_load(const LoadChange& change) {
     Lease lease;
     lease.kind = LeaseKind::load;
     lease.profile = loading_profile_;
-    lease.owner = "load " + std::to_string(change.load);
+    lease.owner = load_name(change.load);
     lease.reason = "loads a model";
     lease.stores = {store};
     loads_[change.load] = policy_.add(std::move(lease));
@@ -77,29 +78,40 @@ void LoadLeases::end_load(const Load& load) {
 }
 
 void LoadLeases::serve(const ProcessId& process, const std::vector<Store>& stores) {
-  served_.insert(process);
   uint64_t& id = servers_[process];
   for (const Store& store : stores) policy_.extend(id, store);
   if (id != 0) return;
   Lease lease;
   lease.kind = LeaseKind::server;
   lease.profile = serving_profile_;
-  lease.owner = "server " + std::to_string(process.pid);
+  lease.owner = server_name(process);
   lease.reason = "serves a model";
   lease.stores = stores;
   id = policy_.add(std::move(lease));
 }
 
-void LoadLeases::on_process_gone(const ProcessId& process) {
-  for (auto it = suspects_.begin(); it != suspects_.end();) {
-    const bool gone = it->first.process == process;
-    if (gone) policy_.remove(it->second);
-    it = gone ? suspects_.erase(it) : std::next(it);
+bool LoadLeases::on_process_gone(const ProcessId& process) {
+  for (auto it = suspects_.lower_bound(Reader{process, FileId{}});
+       it != suspects_.end() && it->first.process == process; it = suspects_.erase(it)) {
+    policy_.remove(it->second);
   }
-  if (const auto server = servers_.find(process); server != servers_.end()) {
-    policy_.remove(server->second);
-    servers_.erase(server);
-  }
+  const auto server = servers_.find(process);
+  if (server == servers_.end()) return false;
+  policy_.remove(server->second);
+  servers_.erase(server);
+  return true;
+}
+
+std::string LoadLeases::suspect_name(const ProcessId& process) {
+  return "suspect " + std::to_string(process.pid);
+}
+
+std::string LoadLeases::load_name(uint32_t load) {
+  return "load " + std::to_string(load);
+}
+
+std::string LoadLeases::server_name(const ProcessId& process) {
+  return "server " + std::to_string(process.pid);
 }
 
 }  // namespace tuneshift

@@ -4,7 +4,6 @@
 #include <cstdint>
 #include <functional>
 #include <map>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -28,10 +27,16 @@ class LoadLeases {
 
   /// `load` is the change's own, or nullptr where it has none.
   void on_change(const LoadChange& change, const Load* load);
-  void on_process_gone(const ProcessId& process);
+  /// Whether it served.
+  bool on_process_gone(const ProcessId& process);
 
-  /// Every process that ever served.
-  [[nodiscard]] const std::set<ProcessId>& served() const { return served_; }
+  /// The processes that serve, each with its lease.
+  [[nodiscard]] const std::map<ProcessId, uint64_t>& servers() const { return servers_; }
+
+  /// What the leases of these are called: Lease::owner.
+  static std::string suspect_name(const ProcessId& process);
+  static std::string load_name(uint32_t load);
+  static std::string server_name(const ProcessId& process);
 
  private:
   void add_suspect(const Reader& reader);
@@ -47,7 +52,6 @@ class LoadLeases {
   std::map<Reader, uint64_t> suspects_;
   std::map<uint32_t, uint64_t> loads_;
   std::map<ProcessId, uint64_t> servers_;
-  std::set<ProcessId> served_;
 };
 
 }  // namespace tuneshift

@@ -96,6 +96,24 @@ bool Policy::in_force(const Lease& lease) const {
   return mode_ != Mode::manual || by_person(lease.kind);
 }
 
+std::vector<const Lease*> Policy::by_priority() const {
+  std::vector<const Lease*> order;
+  std::set<std::pair<std::string, std::string>> asked;
+  // leases_ is sorted by age: the newest of a kind ends up last, to win.
+  for (auto it = leases_.rbegin(); it != leases_.rend(); ++it) {
+    const Lease& lease = it->second;
+    if (!in_force(lease)) continue;
+    // However many suspects read from a store, all ask for the same: the newest one's word will do.
+    const bool repeats = lease.kind == LeaseKind::suspect && lease.stores.size() == 1 &&
+                         !asked.emplace(lease.profile, lease.stores.front().bdi).second;
+    if (!repeats) order.push_back(&lease);
+  }
+  std::reverse(order.begin(), order.end());
+  std::stable_sort(order.begin(), order.end(),
+                   [](const Lease* a, const Lease* b) { return a->kind < b->kind; });
+  return order;
+}
+
 void Policy::collect(const Lease& lease, const Machine& machine, bool anything_serves,
                      Candidates& candidates) const {
   const auto profile = profiles_.find(lease.profile);
@@ -148,16 +166,9 @@ std::optional<uint64_t> Policy::commit(const std::string& knob, const Candidate*
 }
 
 Policy::Decision Policy::decide(uint64_t now_ns, const Machine& machine) {
-  std::vector<const Lease*> order;
-  for (const auto& [id, lease] : leases_) {
-    if (in_force(lease)) order.push_back(&lease);
-  }
-  // leases_ is sorted by age: a stable sort leaves the newest of a kind last, to win.
-  std::stable_sort(order.begin(), order.end(),
-                   [](const Lease* a, const Lease* b) { return a->kind < b->kind; });
   const bool anything_serves = count(LeaseKind::server) > 0;
   Candidates candidates;
-  for (const Lease* lease : order) collect(*lease, machine, anything_serves, candidates);
+  for (const Lease* lease : by_priority()) collect(*lease, machine, anything_serves, candidates);
 
   Decision decision;
   const auto put_off = [&](std::optional<uint64_t> due) {

@@ -89,6 +89,8 @@ class Policy {
     std::deque<uint64_t> changes_ns;  ///< automatic changes of the last hour
   };
 
+  /// The leases in force that add something, the strongest last.
+  [[nodiscard]] std::vector<const Lease*> by_priority() const;
   void collect(const Lease& lease, const Machine& machine, bool anything_serves,
                Candidates& candidates) const;
   [[nodiscard]] bool in_force(const Lease& lease) const;

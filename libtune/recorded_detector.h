@@ -21,6 +21,7 @@ class RecordedDetector : private Detector {
   using Detector::facts;
   using Detector::known_reader;
   using Detector::knows;
+  using Detector::latest;
   using Detector::load;
   using Detector::next_deadline_ns;
   using Detector::set_settings;  // the listener asks for them before each entry

@@ -197,6 +197,7 @@ class Replay {
       if (change.kind == LoadChangeKind::progress) continue;
       any = true;
       leases_.on_change(change, detector_.load(change.load));
+      for (const auto& [process, lease] : leases_.servers()) served_.insert(process.pid);
       if (comparing_) expected_.push_back(change);
       ReplayStep step;
       step.time_ns = now_ns_;
@@ -245,9 +246,7 @@ class Replay {
         verdict.loaded = verdict.loaded || begins;
         if (!step.change->reason.empty()) verdict.reason = step.change->reason;
       }
-      verdict.served =
-          std::any_of(leases_.served().begin(), leases_.served().end(),
-                      [&](const ProcessId& process) { return process.pid == verdict.label.pid; });
+      verdict.served = served_.contains(verdict.label.pid);
     }
   }
 
@@ -260,6 +259,7 @@ class Replay {
   std::map<std::pair<uint32_t, uint32_t>, Store> stores_;
   std::map<ProcessId, std::string> commands_;
   std::vector<uint64_t> timers_;          ///< of the recording, sorted
+  std::set<pid_t> served_;                ///< ever
   std::set<Reader> known_;                ///< readers that the detector was told of
   std::map<uint32_t, uint32_t> load_of_;  ///< the recorded detector's number → this one's
   std::deque<LoadChange> expected_;       ///< decided on the last input, not yet compared

@@ -25,13 +25,20 @@ Watch::Watch(const std::string& selftest_directory)
     : probes_({.size_floor_bytes = floor_bytes, .selftest_directory = selftest_directory},
               [this](const Event& event) { events_.push_back(event); }) {}
 
+void Watch::take_events() {
+  pollfd waiting{.fd = probes_.poll_fd(), .events = POLLIN, .revents = 0};
+  do {
+    probes_.dispatch();
+  } while (poll(&waiting, 1, 0) == 1);
+}
+
 std::vector<Event> Watch::of(const FileId& file) {
-  probes_.dispatch();
+  take_events();
   return matching(events_, [&](const Event& event) { return event.reader.file == file; });
 }
 
 std::vector<Event> Watch::of(pid_t pid) {
-  probes_.dispatch();
+  take_events();
   return matching(events_, [&](const Event& event) { return event.reader.process.pid == pid; });
 }
 

@@ -27,6 +27,7 @@ class Watch {
   bool wait_for(const FileId& file);
 
  private:
+  void take_events();
   std::vector<Event> events_;
   Probes probes_;
 };
