@@ -326,6 +326,26 @@ TEST_CASE("ten thousand readers do not make it grow without bound") {
   CHECK(detector.on_event(event_at(reader_of(20000), Evidence::mapping, 3 * ms, 0)).size() == 1);
 }
 
+TEST_CASE("those that nobody could look at make room, and that is told") {
+  Detector detector({2000});
+  const Error busy{ErrorCode::limit_exceeded, "too many inspections wait", {}, 0};
+  for (pid_t pid = 1; pid <= static_cast<pid_t>(Detector::max_suspects); ++pid) {
+    detector.on_event(event_at(reader_of(pid), Evidence::mapping, 1 * ms, 0));
+    detector.on_facts(reader_of(pid), busy, 2 * ms);
+  }
+  const Reader late = reader_of(20000);
+  const auto changes = detector.on_event(event_at(late, Evidence::mapping, 3 * ms, 0));
+  REQUIRE(kinds(changes) == Kinds{Kind::suspected, Kind::forgotten});
+  CHECK(changes[0].reader == late);
+  CHECK_FALSE(detector.watches(changes[1].reader));
+  CHECK(detector.latest(changes[1].reader) == nullptr);
+  REQUIRE(detector.latest(late) != nullptr);
+  CHECK(detector.latest(late)->time_ns == 3 * ms);
+  // The next event brings it back.
+  CHECK(kinds(detector.on_event(event_at(changes[1].reader, Evidence::mapping, 4 * ms, 0))) ==
+        Kinds{Kind::suspected, Kind::forgotten});
+}
+
 TEST_CASE("a sampled reader is the one that a probe told of") {
   Detector detector({2000});
   const Reader known{{42, 1'003'000'000}, {254, 1, 7}};

@@ -119,6 +119,25 @@ TEST_CASE("a suspect gets its store's read-ahead alone") {
   CHECK(policy.state() == Policy::State::idle);
 }
 
+TEST_CASE("of suspects that read from one store the newest asks, each store for itself") {
+  Policy policy = automatic();
+  const auto suspect = [&](const char* owner, const Store& store) {
+    Lease one = lease(LeaseKind::suspect, "throughput", {store});
+    one.owner = owner;
+    return policy.add(std::move(one));
+  };
+  suspect("suspect 1", vda);
+  const uint64_t newest = suspect("suspect 2", vda);
+  suspect("suspect 3", fuse);
+  const auto owner = [&](const char* knob) {
+    return policy.decide(100 * s, machine_of({vda, fuse})).desired.at(knob).owner;
+  };
+  CHECK(owner("block/vda/queue/read_ahead_kb") == "suspect 2");
+  CHECK(owner("bdi/0:44/read_ahead_kb") == "suspect 3");
+  policy.remove(newest);
+  CHECK(owner("block/vda/queue/read_ahead_kb") == "suspect 1");
+}
+
 TEST_CASE("a hold changes everything in its profile on the whole machine") {
   Policy policy = automatic();
   Lease hold = lease(LeaseKind::hold, "throughput", {});
