@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // O_DIRECT reads of NFS, by process and file: they pass both the page cache and any disk of this
 // machine. Runs once for each request to a server, in the reading task. The tracepoint is in the
-// client's module: loaded and attached only while NFS is mounted.
+// client's module, which a loaded program pins: see Probes::watch_nfs_reads().
 #include "count_reader.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

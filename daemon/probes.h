@@ -74,8 +74,8 @@ class Probes {
   /// is mounted, because it runs for every page added to the cache.
   void watch_cache_fills(bool on);
 
-  /// Loads or drops the signal of O_DIRECT reads of NFS: on only while NFS is mounted, because it
-  /// needs the client's module, and keeps it from being removed.
+  /// Loads or drops the signal of O_DIRECT reads of NFS: on only while the client's module is there
+  /// and a file system without a disk is mounted, because it keeps the module from being removed.
   void watch_nfs_reads(bool on);
 
   /// No further events from this reader of this file.
