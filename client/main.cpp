@@ -51,6 +51,7 @@ int run(int argc, char** argv) {
   add_monitor_verbs(app, session);
   add_record_verbs(app, session);
   add_replay_verbs(app, session);
+  add_bench_verbs(app, session);
   // After the verbs, which would inherit it.
   app.footer(
       "Without a VERB: status. Every verb takes --json.\n"

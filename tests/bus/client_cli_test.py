@@ -32,6 +32,9 @@ USAGE_ERRORS = [
     ["report", "--since", "25:00"], ["top", "--interval", "0"], ["top", "--interval", "soon"],
     ["top", "--count", "0"], ["top", "vda"], ["plan", "x", "-d", "sda", "sdb"],
     ["hold", "x", "-d", "sda", "sdb"],
+    ["bench"], ["bench", "/", "--block", "5"], ["bench", "/", "--block", "32MiB"],
+    ["bench", "/", "--depth", "0"], ["bench", "/", "--order", "up"], ["bench", "/", "--size", "1"],
+    ["bench", "/", "--seconds", "0"],
     ["profile", "import-tuned", "x", "--directory", "/usr/lib/tuned", "/etc/tuned"],
 ]
 
