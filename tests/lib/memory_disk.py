@@ -5,14 +5,24 @@ import os
 import subprocess
 
 from .machine import Scratch
-from .processes import Failed
+from .processes import Failed, wait_for
+
+
+def _call(*command):
+    return subprocess.run(command, capture_output=True, text=True, check=False,
+                          stdin=subprocess.DEVNULL)
 
 
 def _run(*command):
-    done = subprocess.run(command, capture_output=True, text=True, check=False,
-                          stdin=subprocess.DEVNULL)
+    done = _call(*command)
     if done.returncode != 0:
         raise Failed(f"{' '.join(command)}: {done.stderr.strip()}")
+
+
+def _unmount(point):
+    """The loop device lets go of its file only after the unmount of what was on it."""
+    if not wait_for(lambda: _call("umount", point).returncode == 0, 10):
+        _run("umount", point)
 
 
 @contextlib.contextmanager
@@ -24,7 +34,7 @@ def memory_disk(purpose, size_bytes):
         def mount(name, *options):
             point = outer.folder(name)
             _run("mount", *options, point)
-            stack.callback(_run, "umount", point)
+            stack.callback(_unmount, point)
             return point
 
         image = os.path.join(mount("memory", "-t", "tmpfs", "-o", "size=90%", "tmpfs"), "image")
