@@ -1,24 +1,20 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "daemon/inspector.h"
 
-#include <spawn.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <csignal>
 #include <deque>
 #include <list>
 #include <utility>
 
+#include "daemon/event_source.h"
 #include "daemon/held_files.h"
 #include "daemon/inspect_protocol.h"
 #include "daemon/inspect_request.h"
-#include "daemon/unique_fd.h"
+#include "daemon/spawn_helper.h"
 
 namespace tuneshift {
 
@@ -39,41 +35,7 @@ Error timed_out() {
   return {ErrorCode::timeout, "the file system did not answer the inspector in time", {}, 0};
 }
 
-/// One reference to an event source; dropping it disables the source.
-class Source {
- public:
-  Source() = default;
-  Source(const Source&) = delete;
-  Source& operator=(const Source&) = delete;
-  ~Source() { reset(); }
-  void reset() { source_ = sd_event_source_disable_unref(source_); }
-  sd_event_source** out() { return &source_; }
-
- private:
-  sd_event_source* source_ = nullptr;
-};
-
-struct Spawned {
-  pid_t pid = 0;
-  UniqueFd pidfd;
-  UniqueFd socket;
-};
-
-void reap(const UniqueFd& pidfd, siginfo_t& info) {
-  info = {};
-  waitid(P_PIDFD, static_cast<id_t>(pidfd.get()), &info, WEXITED | WNOHANG);
-}
-
-// Starts the helper with one end of a socket as its standard input and the request in it.
-Result<Spawned> spawn(const std::string& helper, const Reader& reader, uint64_t file_size,
-                      const std::string& rules) {
-  int ends[2];
-  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
-    return errno_error(errno, "socketpair");
-  }
-  Spawned spawned;
-  spawned.socket = UniqueFd(ends[0]);
-  UniqueFd theirs(ends[1]);
+std::string packet_for(const Reader& reader, uint64_t file_size, const std::string& rules) {
   InspectRequest request;
   request.pid = reader.process.pid;
   request.start_ns = reader.process.start_ns;
@@ -81,46 +43,7 @@ Result<Spawned> spawn(const std::string& helper, const Reader& reader, uint64_t 
   request.file_size = file_size;
   request.device_major = reader.file.device_major;
   request.device_minor = reader.file.device_minor;
-  const std::string packet = format_inquiry(request, is_listing(reader) ? "" : rules);
-  if (send(spawned.socket.get(), packet.data(), packet.size(), MSG_NOSIGNAL | MSG_DONTWAIT) !=
-      static_cast<ssize_t>(packet.size())) {
-    return errno_error(errno, "send to the inspector");
-  }
-
-  posix_spawn_file_actions_t actions;
-  posix_spawnattr_t attributes;
-  sigset_t none;
-  sigset_t ignored;
-  sigemptyset(&none);
-  sigemptyset(&ignored);
-  sigaddset(&ignored, SIGPIPE);
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_adddup2(&actions, theirs.get(), STDIN_FILENO);
-  posix_spawnattr_init(&attributes);
-  posix_spawnattr_setsigmask(&attributes, &none);
-  posix_spawnattr_setsigdefault(&attributes, &ignored);
-  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-  char name[] = "tuneshift-inspect";
-  char* arguments[] = {name, nullptr};
-  char* environment[] = {nullptr};
-  const int error =
-      posix_spawn(&spawned.pid, helper.c_str(), &actions, &attributes, arguments, environment);
-  posix_spawnattr_destroy(&attributes);
-  posix_spawn_file_actions_destroy(&actions);
-  if (error != 0) {
-    // Not the caller's not_found: that is a reader that has gone.
-    Error failure = errno_error(error, "start", helper);
-    failure.code = ErrorCode::io;
-    return failure;
-  }
-
-  spawned.pidfd = UniqueFd(static_cast<int>(syscall(SYS_pidfd_open, spawned.pid, 0)));
-  if (!spawned.pidfd) {
-    const Error failure = errno_error(errno, "pidfd_open");
-    kill(spawned.pid, SIGKILL);
-    return failure;
-  }
-  return spawned;
+  return format_inquiry(request, is_listing(reader) ? "" : rules);
 }
 
 }  // namespace
@@ -138,12 +61,12 @@ struct Inspector::State {
   struct Slot {
     State* state = nullptr;
     Reader reader;
-    Spawned helper;
+    Helper helper;
     bool answered = false;
     bool stuck = false;  // killed at its deadline and not gone yet
-    Source reply;
-    Source exit;
-    Source deadline;
+    EventSource reply;
+    EventSource exit;
+    EventSource deadline;
   };
 
   void inspect(const Reader& reader, uint64_t file_size);
@@ -171,7 +94,7 @@ struct Inspector::State {
   std::list<Slot> slots;
   std::deque<Request> waiting;
   std::deque<Answer> deferred;
-  Source deferral;
+  EventSource deferral;
 };
 
 const Inspector::State::Slot* Inspector::State::slot_of(Device device) const {
@@ -219,7 +142,7 @@ void Inspector::State::start_waiting() {
 }
 
 void Inspector::State::start(const Request& request) {
-  auto spawned = spawn(helper, request.reader, request.file_size, rules);
+  auto spawned = spawn_helper(helper, packet_for(request.reader, request.file_size, rules));
   if (!spawned) return defer(request.reader, spawned.error());
   Slot& slot = slots.emplace_back();
   slot.state = this;
@@ -227,7 +150,7 @@ void Inspector::State::start(const Request& request) {
   slot.helper = std::move(spawned.value());
   const Status watched = watch(slot);
   if (watched.ok()) return;
-  kill(slot.helper.pid, SIGKILL);
+  kill_helper(slot.helper);
   defer(request.reader, watched.error());
   slots.pop_back();
 }
@@ -298,14 +221,10 @@ int Inspector::State::on_reply(sd_event_source*, int fd, uint32_t, void* data) {
 int Inspector::State::on_exit(sd_event_source*, int, uint32_t, void* data) {
   auto& slot = *static_cast<Slot*>(data);
   State& state = *slot.state;
-  siginfo_t info;
-  reap(slot.helper.pidfd, info);
-  const bool killed = info.si_code == CLD_KILLED || info.si_code == CLD_DUMPED;
-  state.answer(slot, Error{ErrorCode::io,
-                           std::string("the inspector ended without an answer: ") +
-                               (killed ? "signal " : "status ") + std::to_string(info.si_status),
-                           {},
-                           0});
+  const siginfo_t info = reap_helper(slot.helper);
+  state.answer(
+      slot,
+      Error{ErrorCode::io, "the inspector ended without an answer: " + describe_end(info), {}, 0});
   state.slots.remove_if([&](const Slot& other) { return &other == &slot; });
   state.start_waiting();
   return 0;
@@ -314,7 +233,7 @@ int Inspector::State::on_exit(sd_event_source*, int, uint32_t, void* data) {
 int Inspector::State::on_deadline(sd_event_source*, uint64_t, void* data) {
   auto& slot = *static_cast<Slot*>(data);
   State& state = *slot.state;
-  syscall(SYS_pidfd_send_signal, slot.helper.pidfd.get(), SIGKILL, nullptr, 0);
+  kill_helper(slot.helper);
   slot.stuck = true;
   state.answer(slot, timed_out());
   state.give_up_waiting();
@@ -340,10 +259,9 @@ Inspector::Inspector(sd_event* loop, std::string helper, Limits limits, Handler 
 }
 
 Inspector::~Inspector() {
-  siginfo_t info;
   for (const State::Slot& slot : state_->slots) {
-    syscall(SYS_pidfd_send_signal, slot.helper.pidfd.get(), SIGKILL, nullptr, 0);
-    reap(slot.helper.pidfd, info);
+    kill_helper(slot.helper);
+    reap_helper(slot.helper);
   }
 }
 
