@@ -9,15 +9,18 @@
 
 #include <cerrno>
 
+#include "daemon/helper/find_file.h"
+#include "daemon/helper/process_dir.h"
+#include "daemon/helper/sandbox.h"
 #include "daemon/inspect/content.h"
-#include "daemon/inspect/find_file.h"
-#include "daemon/inspect/process_dir.h"
-#include "daemon/inspect/sandbox.h"
 #include "daemon/inspect/siblings.h"
+#include "daemon/inspect/system_calls.h"
 
 namespace tuneshift {
 
 namespace {
+
+constexpr uint64_t cpu_limit_s = 5;
 
 Error not_found(const char* message) {
   return {ErrorCode::not_found, message, {}, 0};
@@ -39,7 +42,7 @@ class Inspection {
 
   Result<Facts> run() {
     Status status = gather();
-    if (status.ok()) status = become(credentials_);
+    if (status.ok()) status = become(credentials_, cpu_limit_s);
     if (status.ok()) status = check_file();
     if (status.ok()) {
       open_directory();

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "daemon/inspect/process_dir.h"
+#include "daemon/helper/process_dir.h"
 #include "libtune/sampling.h"
 
 namespace tuneshift {

@@ -6,7 +6,8 @@
 
 #include <csignal>
 
-#include "daemon/inspect/sandbox.h"
+#include "daemon/helper/sandbox.h"
+#include "daemon/inspect/system_calls.h"
 #include "tests/catch.h"
 #include "tests/inspect/asking.h"
 #include "tests/inspect/readers.h"
@@ -81,7 +82,7 @@ TEST_CASE("the sandbox kills on a system call that is not on its list") {
 #if !defined(__SANITIZE_ADDRESS__)
   const pid_t pid = fork();
   if (pid == 0) {
-    if (!become({65534, 65534, {}, false}).ok()) _exit(1);
+    if (!become({65534, 65534, {}, false}, 5).ok()) _exit(1);
     // Nothing is left to come back with.
     if (setuid(0) == 0 || setgid(0) == 0 || prctl(PR_GET_DUMPABLE) != 0 ||
         prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1) {

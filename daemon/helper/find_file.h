@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "daemon/inspect/process_dir.h"
+#include "daemon/helper/process_dir.h"
 #include "daemon/unique_fd.h"
 #include "libtune/event.h"
 #include "libtune/facts.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-#include "daemon/inspect/find_file.h"
+#include "daemon/helper/find_file.h"
 
 #include <dirent.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-#include "daemon/inspect/process_dir.h"
+#include "daemon/helper/process_dir.h"
 
 #include <fcntl.h>
 #include <linux/capability.h>
