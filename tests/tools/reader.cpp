@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // A program that loads model files and knows nothing of tuneshift: it does nothing to help itself
-// unless --advise says so. Prints one JSON line when all is loaded.
+// unless --advise says so. Prints one JSON line when all is loaded, each rank its own.
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <map>
 #include <string>
 #include <vector>
@@ -66,6 +70,30 @@ void serve() {
   }
 }
 
+// Makes the other ranks, which end with this one. Returns in each of them.
+void start_ranks(unsigned ranks) {
+  const pid_t first = getpid();
+  for (unsigned rank = 1; rank < ranks; ++rank) {
+    const pid_t child = fork();
+    if (child < 0) {
+      std::perror("reader: fork");
+      std::exit(1);
+    }
+    if (child > 0) continue;
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    if (getppid() != first) std::exit(1);  // it ended before the line above
+    return;
+  }
+}
+
+// 1 when one of this process's ranks failed.
+int wait_for_ranks() {
+  int failed = 0;
+  int status = 0;
+  while (wait(&status) > 0) failed |= status;
+  return failed == 0 ? 0 : 1;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -73,6 +101,7 @@ int main(int argc, char** argv) {
   ReadSettings settings;
   std::vector<std::string> files;
   bool stay = false;
+  unsigned ranks = 1;
   CLI::App app{"Loads model files as an ordinary program does."};
   app.add_option("mode", settings.mode, "how to read")
       ->required()
@@ -89,8 +118,11 @@ int main(int argc, char** argv) {
   app.add_flag("--hint", settings.hinted, "mmap at an address of its own choice");
   app.add_flag("--close", settings.close_descriptor, "close the descriptor after mmap");
   app.add_flag("--discard", settings.discard, "read, pread, direct: drop it, as sha256sum does");
+  app.add_option("--ranks", ranks, "processes that each load all the files at once")
+      ->check(CLI::Range(1, 64));
   app.add_flag("--serve", stay, "stay until standard input ends or SIGTERM");
   CLI11_PARSE(app, argc, argv);
+  start_ranks(ranks);
 
   std::vector<Loaded> models;
   unsigned long long bytes = 0;
@@ -105,5 +137,5 @@ int main(int argc, char** argv) {
               load_ms, bytes, sum);
   std::fflush(stdout);
   if (stay) serve();
-  return 0;
+  return wait_for_ranks();
 }

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+#include <csignal>
 #include <fstream>
+#include <iterator>
 #include <regex>
+#include <sstream>
 
 #include "child.h"
 #include "tests/catch.h"
@@ -45,6 +48,7 @@ TEST_CASE("every mode touches each page of the file") {
       {"mmap-sequential", "--madvise", "random"},
       {"mmap-sequential", "--madvise", "populate-read"},
       {"mmap-random"},
+      {"mmap-random", "--madvise", "random", "--close"},
       {"read"},
       {"read", "--step", "1M"},
       {"pread"},
@@ -107,4 +111,25 @@ TEST_CASE("a mapping reader closes its descriptor when told") {
   };
   CHECK(holds({}));
   CHECK_FALSE(holds({"--close"}));
+}
+
+TEST_CASE("each rank loads the files in a process of its own, and ends with the first") {
+  Model model;
+  const std::string missing = model.scratch.path() / "missing";
+  CHECK(run_tool("reader", {"read", missing, "--ranks", "2"}) == 1);
+
+  Child reader({tool("reader"), "mmap-tensor", model.path, "--ranks", "3", "--serve"});
+  for (int rank = 0; rank < 3; ++rank) {
+    const std::string line = reader.read_line();
+    CHECK(field(line, "bytes") == std::filesystem::file_size(model.path));
+  }
+  const auto children = "/proc/" + std::to_string(reader.pid()) + "/task/" +
+                        std::to_string(reader.pid()) + "/children";
+  std::istringstream names(read_file(children));
+  const std::vector<pid_t> others{std::istream_iterator<pid_t>(names), {}};
+  CHECK(others.size() == 2);
+  reader.terminate();
+  CHECK(reader.wait() == 128 + SIGTERM);
+  // Their pipe ends with the last of them.
+  CHECK(reader.read_line().empty());
 }
