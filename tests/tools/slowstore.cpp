@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // A store behind a network, for tests: a read-only view of a directory in which every read request
-// takes a fixed latency and all of them share one link. Metadata is answered at once. Keep the
-// directory in memory (/dev/shm), or the disk's noise is in every figure. After SIGUSR1 no read is
-// answered until SIGUSR2; it says "holding" and "letting go". Ending the store ends the reads too.
+// takes a latency and all of them share one link. Metadata is answered at once. Keep the directory
+// in memory (/dev/shm), or the disk's noise is in every figure. Reads can be told to fail, to hang
+// and to come back short.
 #include <dirent.h>
 #include <fcntl.h>
 #include <fuse_lowlevel.h>
@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
-#include <atomic>
+#include <algorithm>
 #include <cerrno>
 #include <climits>
 #include <csignal>
@@ -20,43 +20,30 @@
 #include <cstring>
 #include <ctime>
 #include <string>
-#include <string_view>
 #include <thread>
 #include <vector>
 
 #include "node_table.h"
 #include "slow_link.h"
+#include "store_faults.h"
 
 namespace {
 
+using tuneshift::is_held;
+using tuneshift::jitter_ns;
 using tuneshift::NodeTable;
 using tuneshift::SlowLink;
+using tuneshift::StoreFaults;
+using tuneshift::StoreRange;
+using tuneshift::touches;
 
 // The kernel may keep names and attributes for so long: nothing changes under the tests.
 constexpr double cache_seconds = 3600;
 constexpr timespec held_step{0, 1000000};
 
-// Set by signals; a store stopped as a process could not take the SIGTERM that ends it.
-std::atomic<bool> reads_are_held{false};
-
-void hold_reads(int signal) {
-  reads_are_held = signal == SIGUSR1;
-  const std::string_view said = reads_are_held ? "holding\n" : "letting go\n";
-  // Whoever does not listen misses it.
-  static_cast<void>(!write(STDOUT_FILENO, said.data(), said.size()));
-}
-
-// Until the reads are let go, or the store is told to end.
-void wait_while_held(fuse_session* session) {
-  while (reads_are_held && fuse_session_exited(session) == 0) nanosleep(&held_step, nullptr);
-}
-
-void set_up_holding() {
-  struct sigaction action {};
-  action.sa_handler = hold_reads;
-  action.sa_flags = SA_RESTART;
-  sigaction(SIGUSR1, &action, nullptr);
-  sigaction(SIGUSR2, &action, nullptr);
+// Until the read is let go, or the store is told to end.
+void wait_while_held(fuse_session* session, bool hangs) {
+  while (is_held(hangs) && fuse_session_exited(session) == 0) nanosleep(&held_step, nullptr);
 }
 
 struct Settings {
@@ -68,6 +55,7 @@ struct Settings {
   unsigned threads = 72;
   bool keep_cache = true;
   bool direct_io = false;
+  StoreFaults faults;
 };
 
 struct Store {
@@ -156,18 +144,25 @@ void release(fuse_req_t request, fuse_ino_t, fuse_file_info* file) {
   fuse_reply_err(request, 0);
 }
 
-void read(fuse_req_t request, fuse_ino_t, size_t size, off_t offset, fuse_file_info* file) {
+void read(fuse_req_t request, fuse_ino_t number, size_t size, off_t offset, fuse_file_info* file) {
   thread_local std::vector<char> buffer;
+  Store& store = store_of(request);
+  const StoreFaults& faults = store.settings.faults;
+  const auto first = static_cast<uint64_t>(offset);
+  const bool hangs = touches(faults.hanging, first, size);
+  const bool fails = touches(faults.failing, first, size);
+  if (faults.short_bytes != 0) size = std::min(size, faults.short_bytes);
   // Booked on arrival: the copy from memory is part of the latency, not added to it.
-  const uint64_t due_ns = store_of(request).link.book(size);
+  const uint64_t due_ns = store.link.book(size) + jitter_ns(faults, number, first);
   if (buffer.size() < size) buffer.resize(size);
   const ssize_t length = pread(static_cast<int>(file->fh), buffer.data(), size, offset);
-  if (length < 0) {
-    fuse_reply_err(request, errno);
+  const int failure = fails ? EIO : length < 0 ? errno : 0;
+  SlowLink::wait_until(due_ns);
+  wait_while_held(store.session, hangs);
+  if (failure != 0) {
+    fuse_reply_err(request, failure);
     return;
   }
-  SlowLink::wait_until(due_ns);
-  wait_while_held(store_of(request).session);
   fuse_reply_buf(request, buffer.data(), static_cast<size_t>(length));
 }
 
@@ -282,6 +277,14 @@ int mount_and_serve(Store& store) {
   return status;
 }
 
+void add_range(CLI::App& app, const char* name, StoreRange& range, const char* help) {
+  const auto take = [&range](const std::vector<uint64_t>& words) { range = {words[0], words[1]}; };
+  app.add_option_function<std::vector<uint64_t>>(name, take, help)
+      ->expected(2)
+      ->type_name("OFFSET LENGTH")
+      ->transform(CLI::AsSizeValue(false));
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -298,6 +301,23 @@ int main(int argc, char** argv) {
   app.add_option("--threads", settings.threads, "requests served at once")->capture_default_str();
   app.add_flag("!--no-keep-cache", settings.keep_cache, "each open drops the file's cached pages");
   app.add_flag("--direct-io", settings.direct_io, "bypass the page cache");
+  StoreFaults& faults = settings.faults;
+  app.add_option("--jitter-us", faults.jitter_us,
+                 "a read takes up to so much longer, by its file and offset")
+      ->capture_default_str();
+  app.add_option("--seed", faults.seed, "of the jitter: the same one, the same delays")
+      ->capture_default_str();
+  add_range(app, "--eio", faults.failing, "reads that touch this range of a file end with EIO");
+  add_range(app, "--hang", faults.hanging,
+            "reads that touch this range wait for SIGUSR2 or the store's end");
+  app.add_option("--short-reads", faults.short_bytes,
+                 "no read is answered with more bytes; with --direct-io the reader sees that, "
+                 "else the kernel takes it for the end of the file")
+      ->type_name("BYTES")
+      ->transform(CLI::AsSizeValue(false));
+  app.footer(
+      "It says \"ready\" when it can be read. After SIGUSR1 no read is answered until SIGUSR2: it "
+      "says\n\"holding\" and \"letting go\". SIGTERM and SIGINT end it, and the reads with it.");
   CLI11_PARSE(app, argc, argv);
 
   const int root_fd = ::open(settings.source.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -309,7 +329,7 @@ int main(int argc, char** argv) {
   prctl(PR_SET_TIMERSLACK, 1);
   // The store stands for another machine: it must not wait for this one's CPUs. Best effort.
   setpriority(PRIO_PROCESS, 0, -20);
-  set_up_holding();
+  tuneshift::set_up_holding();
   Store store{settings, NodeTable(root_fd), SlowLink(settings.latency_us, settings.rate), nullptr};
   return mount_and_serve(store);
 }

@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <fstream>
 #include <future>
 #include <thread>
+#include <type_traits>
+#include <vector>
 
 #include "child.h"
 #include "tests/catch.h"
@@ -41,6 +46,43 @@ struct MountedStore {
     REQUIRE(stat(mount_point.c_str(), &attributes) == 0);
     return "/sys/class/bdi/" + std::to_string(major(attributes.st_dev)) + ":" +
            std::to_string(minor(attributes.st_dev)) + "/read_ahead_kb";
+  }
+};
+
+/// Read without read-ahead: the store gets the request as it was made.
+class OpenFile {
+ public:
+  explicit OpenFile(const std::filesystem::path& path)
+      : fd_(open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
+    REQUIRE(fd_ >= 0);
+    REQUIRE(posix_fadvise(fd_, 0, 0, POSIX_FADV_RANDOM) == 0);
+  }
+  OpenFile(const OpenFile&) = delete;
+  OpenFile& operator=(const OpenFile&) = delete;
+  ~OpenFile() { close(fd_); }
+
+  [[nodiscard]] ssize_t read(off_t offset, size_t bytes) const {
+    std::vector<char> buffer(bytes);
+    return pread(fd_, buffer.data(), bytes, offset);
+  }
+
+ private:
+  int fd_;
+};
+
+/// A call in a thread of its own, made when that thread waits for a disk.
+template <class Call>
+struct Waiting {
+  std::future<std::invoke_result_t<Call>> result;
+
+  explicit Waiting(Call call) {
+    std::promise<std::string> thread;
+    result = std::async(std::launch::async, [&thread, call] {
+      thread.set_value("/proc/self/task/" + std::to_string(gettid()) + "/stat");
+      return call();
+    });
+    const std::string state = thread.get_future().get();
+    while (read_file(state).find(") D ") == std::string::npos) std::this_thread::yield();
   }
 };
 
@@ -94,6 +136,90 @@ TEST_CASE("each read waits the latency, and all share the link") {
   }
 }
 
+TEST_CASE("a seed's jitter is always the same for an offset, and spreads over its range") {
+  MountedStore store;
+  const auto seconds_by_offset = [&](const std::string& seed) {
+    Child daemon(store.command({"--latency-us", "0", "--rate", "0", "--direct-io", "--jitter-us",
+                                "30000", "--seed", seed}));
+    REQUIRE(daemon.read_line() == "ready");
+    const OpenFile model(store.mount_point / "deeper/model");
+    std::vector<double> seconds;
+    for (off_t at = 0; at < 32; ++at) {
+      const auto start = std::chrono::steady_clock::now();
+      REQUIRE(model.read(at << 16, 4096) == 4096);
+      seconds.push_back(
+          std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+    }
+    return seconds;
+  };
+  const auto first = seconds_by_offset("7");
+  const auto again = seconds_by_offset("7");
+  std::vector<double> sorted = first;
+  std::sort(sorted.begin(), sorted.end());
+  CHECK(sorted.back() > 0.015);
+  // 15 ms lie between the means of the slower and the faster half, none where it is by chance.
+  double apart = 0;
+  for (size_t i = 0; i < first.size(); ++i) apart += first[i] < sorted[16] ? -again[i] : again[i];
+  CHECK(apart / 16 > 0.0075);
+}
+
+TEST_CASE("what is read past the page cache comes from the store each time") {
+  MountedStore store;
+  Child daemon(store.command({"--latency-us", "20000", "--direct-io"}));
+  REQUIRE(daemon.read_line() == "ready");
+  const OpenFile model(store.mount_point / "deeper/model");
+  for (int time = 0; time < 2; ++time) {
+    const auto start = std::chrono::steady_clock::now();
+    REQUIRE(model.read(0, 4096) == 4096);
+    CHECK(std::chrono::steady_clock::now() - start >= std::chrono::milliseconds(20));
+  }
+}
+
+TEST_CASE("reads of a failing range end with EIO, and others do not") {
+  MountedStore store;
+  Child daemon(store.command({"--latency-us", "0", "--eio", "1M", "64K"}));
+  REQUIRE(daemon.read_line() == "ready");
+  const OpenFile model(store.mount_point / "deeper/model");
+  for (const off_t inside : {1 << 20, (1 << 20) + (60 << 10)}) {
+    CHECK(model.read(inside, 4096) == -1);
+    CHECK(errno == EIO);
+  }
+  for (const off_t outside : {0, (1 << 20) - 4096, (1 << 20) + (64 << 10), 7 << 20}) {
+    CHECK(model.read(outside, 4096) == 4096);
+  }
+}
+
+TEST_CASE("short reads reach a reader that goes past the page cache") {
+  MountedStore store;
+  Child daemon(store.command({"--latency-us", "0", "--direct-io", "--short-reads", "12K"}));
+  REQUIRE(daemon.read_line() == "ready");
+  const OpenFile model(store.mount_point / "deeper/model");
+  CHECK(model.read(0, 64 << 10) == 12 << 10);
+  CHECK(model.read(0, 8 << 10) == 8 << 10);
+  CHECK(read_file(store.mount_point / "deeper/model") == read_file(store.source / "deeper/model"));
+}
+
+TEST_CASE("reads of a hanging range wait until they are let go, and end with the store") {
+  MountedStore store;
+  Child daemon(store.command({"--latency-us", "0", "--hang", "1M", "4K"}));
+  REQUIRE(daemon.read_line() == "ready");
+  const OpenFile model(store.mount_point / "deeper/model");
+  Waiting reading([&] { return model.read(1 << 20, 4096); });
+  CHECK(model.read(2 << 20, 4096) == 4096);
+  CHECK(reading.result.wait_for(std::chrono::seconds(0)) == std::future_status::timeout);
+  const bool lets_go = GENERATE(true, false);
+  if (lets_go) {
+    kill(daemon.pid(), SIGUSR2);
+    CHECK(daemon.read_line() == "letting go");
+    CHECK(reading.result.get() == 4096);
+    CHECK(model.read(1 << 20, 4096) == 4096);
+  }
+  daemon.terminate();
+  CHECK(daemon.wait() == 0);
+  if (!lets_go) reading.result.wait();
+  CHECK_FALSE(store.mounted());
+}
+
 TEST_CASE("pages stay cached over an open, unless told otherwise") {
   MountedStore store;
   const bool keep = GENERATE(true, false);
@@ -113,21 +239,15 @@ TEST_CASE("reads that are held are answered when they are let go, and end with t
   REQUIRE(daemon.read_line() == "ready");
   kill(daemon.pid(), SIGUSR1);
   REQUIRE(daemon.read_line() == "holding");
-  std::promise<std::string> thread;
-  auto reading = std::async(std::launch::async, [&] {
-    thread.set_value("/proc/self/task/" + std::to_string(gettid()) + "/stat");
-    return read_file(store.mount_point / "deeper/model");
-  });
-  const std::string state = thread.get_future().get();
-  while (read_file(state).find(") D ") == std::string::npos) std::this_thread::yield();
+  Waiting reading([&] { return read_file(store.mount_point / "deeper/model"); });
   const bool lets_go = GENERATE(true, false);
   if (lets_go) {
     kill(daemon.pid(), SIGUSR2);
     CHECK(daemon.read_line() == "letting go");
-    CHECK(reading.get().size() == 8 << 20);
+    CHECK(reading.result.get().size() == 8 << 20);
   }
   daemon.terminate();
   CHECK(daemon.wait() == 0);
-  if (!lets_go) reading.wait();
+  if (!lets_go) reading.result.wait();
   CHECK_FALSE(store.mounted());
 }
