@@ -12,14 +12,14 @@ namespace tuneshift {
 /// What is known of one reader of one file once its descriptors were re-windowed, or that was
 /// tried. Sizes in bytes.
 struct AssistanceQuestion {
-  bool confirmed = false;         ///< a load; else a suspect
-  bool has_block_device = true;   ///< as in Event
-  bool fuse = false;              ///< is_fuse() of its store
-  bool rotational = false;        ///< any of the store's disks
-  unsigned descriptors = 0;       ///< that the reader has open on the file (Facts)
-  unsigned rewindowed = 0;        ///< of those: have the store's read-ahead now
-  unsigned direct = 0;            ///< of those: O_DIRECT
-  bool mapped = false;            ///< the reader has the file mapped
+  bool confirmed = false;    ///< a load; else a suspect
+  bool fuse = false;         ///< is_fuse() of its store
+  bool rotational = false;   ///< any of the store's disks
+  unsigned descriptors = 0;  ///< that the reader has open on the file now
+  unsigned rewindowed =
+      0;                ///< were given the store's read-ahead; a mapping keeps it when they close
+  unsigned direct = 0;  ///< of the open ones: O_DIRECT
+  bool mapped = false;  ///< the reader has the file mapped
   bool by_large_reads = false;    ///< several or large reads in flight: it prefetches by itself
   uint64_t missed_bytes = 0;      ///< Event::bytes
   uint64_t sequential_bytes = 0;  ///< Event::sequential
@@ -52,8 +52,8 @@ struct Assistance {
 /// "none", "window", "prefetch".
 const char* to_string(Assistance::Kind kind);
 
-/// Pure. Ask again when an answer to the question changes; `window` for lack of evidence becomes
-/// `prefetch` when the order turns out to be random.
+/// Pure. Ask again with every progress: an order shows with time, descriptors are closed, a suspect
+/// becomes a load, and what a worker has fetched is `none` for being cached.
 Assistance decide_assistance(const AssistanceQuestion& question);
 
 /// Where one prefetch stands.
@@ -68,31 +68,37 @@ struct AheadQuestion {
 
 /// How many bytes of the file the worker may have gone through in all, cached ones counted; ask
 /// with every progress, it may also shrink. 0: wait, memory is too tight for now.
-///  - A suspect: the first 64 MiB (suspect_budget_bytes).
-///  - A load: the whole file when head room covers it and a reserve. Head room counts the file's
-///    resident pages as free, hence the file rather than what is missing of it.
-///  - Else, in random order, nothing: a part of the file would be evicted before it is used.
+///  - Nothing when head room is below the reserve (head_room_reserve_bytes).
+///  - The whole file when head room covers it and the reserve. Head room counts the file's resident
+///    pages as free, hence the file rather than what is missing of it.
+///  - Else, in random order, nothing: most of what is read would be evicted before it is used.
 ///  - Else what the reader has consumed and a window ahead of it: two seconds of its rate, but 64
 ///    MiB at least and a quarter of the head room at most.
+///  - A suspect's is never more than the first 64 MiB (suspect_budget_bytes).
 uint64_t budget_ahead(const AheadQuestion& question);
 
 /// The most that is read for a reader that may turn out to be a checksum.
 inline constexpr uint64_t suspect_budget_bytes = 64ULL << 20;
 
-/// Head room that is left alone. A worker has 32 MiB in flight, the reader allocates meanwhile,
-/// and a quarter of this is the least window ahead that keeps those 32 MiB busy.
+/// Head room that is left alone: a quarter of it, the least window ahead, is what a worker has in
+/// flight (32 MiB); the rest is for what the reader allocates until the next question, and for
+/// memory.stat, which lags behind by some MiB.
 inline constexpr uint64_t head_room_reserve_bytes = 128ULL << 20;
 
 /// Less than this is missing: the reader has it before a worker has started. One step of the
 /// probes' events (TUNESHIFT_STEP_BYTES).
 inline constexpr uint64_t least_missing_bytes = 8ULL << 20;
 
-/// Fewer misses do not tell an order: a header and the first windows come in any.
+/// Fewer misses do not tell an order: a header and the first windows come in any. From there on it
+/// is random when more than half of them do not continue where the last ended (`mixed` and
+/// `sequential` of a load's pattern are not). A window of read-ahead is sequential in itself: what
+/// a large one makes of random faults counts as served by it.
 inline constexpr uint64_t least_order_bytes = 4ULL << 20;
 
-/// Whether one more open may throw the reader's pages out: FUSE without FOPEN_KEEP_CACHE
-/// (fs/fuse/file.c fuse_finish_open), virtiofs and fuseblk alike. `file_system` is
-/// Store::file_system; an unknown one on no block device is to be taken for FUSE.
-bool is_fuse(std::string_view file_system);
+/// Whether it is FUSE (virtiofs and fuseblk too), where one more open may throw the reader's pages
+/// out: without FOPEN_KEEP_CACHE, the library's default (fs/fuse/file.c fuse_finish_open()).
+/// `file_system` is Store::file_system; without it, whatever has no block device
+/// (Event::has_block_device) may be one.
+bool is_fuse(std::string_view file_system, bool has_block_device);
 
 }  // namespace tuneshift

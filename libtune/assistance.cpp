@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "libtune/assistance.h"
+
+#include <algorithm>
+
+namespace tuneshift {
+
+namespace {
+
+constexpr uint64_t least_ahead_bytes = 64ULL << 20;
+/// Progress comes and is answered several times in this.
+constexpr uint64_t ahead_seconds = 2;
+/// Of the head room: what was consumed stays in the cache for a while as well, and the reader
+/// grows.
+constexpr uint64_t ahead_part = 4;
+
+std::string mib(uint64_t bytes) {
+  return std::to_string(bytes >> 20) + " MiB";
+}
+
+bool covers(uint64_t head_room_bytes, uint64_t file_size) {
+  return head_room_bytes >= head_room_reserve_bytes &&
+         head_room_bytes - head_room_reserve_bytes >= file_size;
+}
+
+bool reads_randomly(const AssistanceQuestion& question) {
+  return question.missed_bytes >= least_order_bytes &&
+         question.sequential_bytes < question.missed_bytes / 2;
+}
+
+/// What is done where memory is plenty.
+Assistance decide_with_memory(const AssistanceQuestion& question) {
+  using Kind = Assistance::Kind;
+  Assistance answer;
+  answer.random = reads_randomly(question);
+  const auto as = [&](Kind kind, const char* reason) {
+    answer.kind = kind;
+    answer.reason = reason;
+    return answer;
+  };
+  if (question.direct > 0 && question.direct == question.descriptors && !question.mapped) {
+    return as(Kind::none, "O_DIRECT: it does not read through the page cache");
+  }
+  const uint64_t cached = std::min(question.resident_bytes, question.file_size);
+  if (question.file_size - cached < least_missing_bytes) return as(Kind::none, "already cached");
+  if (question.by_large_reads) return as(Kind::none, "it prefetches by itself");
+  if (question.rewindowed > 0 && !answer.random) {
+    return as(Kind::window, question.missed_bytes < least_order_bytes
+                                ? "the window, until its order shows"
+                                : "the window suffices");
+  }
+  if (question.descriptors == 0 && !question.mapped) {
+    return as(Kind::none, "neither open nor mapped any more");
+  }
+  if (question.rotational && answer.random) {
+    return as(Kind::none, "random order on a rotational disk: reading ahead would add seeks");
+  }
+  if (question.fuse && !question.mapped) {
+    return as(Kind::none, "on FUSE and not mapped: one more open may evict its pages");
+  }
+  answer.way = question.fuse ? Assistance::Way::mapping : Assistance::Way::descriptor;
+  if (answer.random) return as(Kind::prefetch, "random order");
+  return as(Kind::prefetch, question.descriptors == 0 ? "its descriptor is closed"
+                                                      : "its window could not be reset");
+}
+
+std::string room_in_words(const HeadRoom& room) {
+  return mib(room.bytes) + " (" + room.limited_by + ")";
+}
+
+}  // namespace
+
+const char* to_string(Assistance::Kind kind) {
+  switch (kind) {
+    case Assistance::Kind::none:
+      return "none";
+    case Assistance::Kind::window:
+      return "window";
+    case Assistance::Kind::prefetch:
+      return "prefetch";
+  }
+  return "";
+}
+
+Assistance decide_assistance(const AssistanceQuestion& question) {
+  Assistance answer = decide_with_memory(question);
+  if (answer.kind != Assistance::Kind::prefetch) return answer;
+  const HeadRoom& room = question.head_room;
+  answer.budget_bytes = budget_ahead({.confirmed = question.confirmed,
+                                      .random = answer.random,
+                                      .file_size = question.file_size,
+                                      .consumed_bytes = question.missed_bytes,
+                                      .consumed_bytes_a_second = 0,
+                                      .head_room_bytes = room.bytes});
+  if (answer.budget_bytes == 0) {
+    answer.kind = Assistance::Kind::none;
+    answer.reason = room.bytes < head_room_reserve_bytes
+                        ? "memory too tight: room for " + room_in_words(room) + ", of which " +
+                              mib(head_room_reserve_bytes) + " are left alone"
+                        : "random order and memory for only " +
+                              mib(room.bytes - head_room_reserve_bytes) + " of " +
+                              mib(question.file_size) + " (" + room.limited_by + ")";
+    return answer;
+  }
+  answer.account =
+      room.account_to_reader ? Assistance::Account::reader : Assistance::Account::daemon;
+  if (!question.confirmed) {
+    answer.reason += ": " + mib(answer.budget_bytes) + " until it is known for a load";
+  } else if (!covers(room.bytes, question.file_size)) {
+    answer.reason += ": a window ahead, as memory has room for " + room_in_words(room);
+  }
+  return answer;
+}
+
+uint64_t budget_ahead(const AheadQuestion& question) {
+  const uint64_t room = question.head_room_bytes;
+  if (room < head_room_reserve_bytes) return 0;
+  const bool whole = covers(room, question.file_size);
+  if (question.random && !whole) return 0;
+  if (!question.confirmed) return std::min(question.file_size, suspect_budget_bytes);
+  if (whole) return question.file_size;
+  const uint64_t most = room / ahead_part;
+  const uint64_t wanted =
+      std::max(least_ahead_bytes, std::min(question.consumed_bytes_a_second, most) * ahead_seconds);
+  const uint64_t consumed = std::min(question.consumed_bytes, question.file_size);
+  return consumed + std::min({wanted, most, question.file_size - consumed});
+}
+
+bool is_fuse(std::string_view file_system, bool has_block_device) {
+  if (file_system.empty()) return !has_block_device;
+  return file_system.starts_with("fuse") || file_system == "virtiofs";
+}
+
+}  // namespace tuneshift
