@@ -72,6 +72,11 @@ std::string helper_path(const Options& options, const KernelFs& kernel) {
   return TUNESHIFT_HELPER;
 }
 
+// Both helpers are installed in one place.
+std::string prefetch_path(const Options& options, const KernelFs& kernel) {
+  return std::filesystem::path(helper_path(options, kernel)).replace_filename("tuneshift-prefetch");
+}
+
 void log_changes(Recorder& recorder, const Receipt& receipt) {
   for (const Change& change : receipt) recorder.add_change(change, 0);
 }
@@ -92,7 +97,7 @@ class Daemon {
         bus_kernel_(kernel, bus_limits),
         writer_(loop_, applier),
         tuner_(loop_, bus_kernel_, writer_, recorder, settings.config, settings.profiles,
-               settings.rules.processes),
+               settings.rules.processes, prefetch_path(options, kernel)),
         holds_(loop_, bus_kernel_, tuner_, recorder),
         traces_(loop_, bus_kernel_, tuner_),
         probes_(

@@ -29,7 +29,8 @@ PolicySettings policy_settings(const Config& config) {
 }  // namespace
 
 Tuner::Tuner(Loop& loop, const KernelFs& kernel, Writer& writer, Recorder& recorder,
-             const Config& config, Profiles profiles, ProcessRules rules)
+             const Config& config, Profiles profiles, ProcessRules rules,
+             std::string prefetch_helper)
     : loop_(loop),
       kernel_(kernel),
       writer_(writer),
@@ -44,7 +45,14 @@ Tuner::Tuner(Loop& loop, const KernelFs& kernel, Writer& writer, Recorder& recor
       policy_timer_(loop.timer([this] { reconcile(); })),
       retry_timer_(loop.timer([this] { apply(submitted_); })),
       pause_end_(loop.timer([this] { set_mode(mode_before_pause_, "the pause's end"); })),
-      settled_timer_(loop.timer([this] { reconcile(); })) {
+      settled_timer_(loop.timer([this] { reconcile(); })),
+      accelerator_(loop, kernel, std::move(prefetch_helper),
+                   {[this](const Reader& reader) { return senses_.bytes_seen(reader); },
+                    [this](const Reader& reader, uint64_t bytes) { on_consumed(reader, bytes); },
+                    [this](const Reader& reader, const PrefetchProgress& progress) {
+                      on_ahead_ended(reader, progress);
+                    }}),
+      closed_timer_(loop.timer([this] { look_at_closed_readers(); })) {
   policy_.set_mode(config.mode);
   leases_.set_profiles(config.loading_profile, config.serving_profile);
 }
@@ -57,13 +65,18 @@ void Tuner::on_event(const Event& event) {
   if (is_new) take_sample(event.reader);
   carry_out(changes);
   take_sample(event.reader);
+  // Its order shows only now.
+  auto helped = helped_.find(event.reader);
+  if (helped != helped_.end() && helped->second.rewindowed) {
+    read_ahead_of(event.reader, helped->second);
+  }
   set_timers();
 }
 
 void Tuner::take_sample(const Reader& reader) {
   if (!detector_.wants_sample(reader)) return;
   // The event is older than the sample.
-  carry_out(detector_.on_bytes(reader, senses_.bytes_seen(reader), monotonic_ns()));
+  carry_out(detector_.on_bytes(reader, bytes_of(reader), monotonic_ns()));
   auto sample = read_process_sample(kernel_, reader.process.pid);
   if (sample.ok()) carry_out(detector_.on_sample(reader, sample.value(), monotonic_ns()));
 }
@@ -174,7 +187,6 @@ void Tuner::on_begun(const LoadChange& change) {
   if (helped.rewindowed) {
     // While it was suspected.
     LoadBook::helped(view, helped.rewindowed_bytes, helped.rewindowed_ns);
-    view.assistance = "re-windowed";
   }
   const Facts& facts = *detector_.facts(change.reader);
   const std::string path = escape(facts.path);
@@ -203,6 +215,10 @@ void Tuner::on_begun(const LoadChange& change) {
   helped.descriptors = facts.descriptors;
   helped.rewindow_due = !helped.rewindowed;
   helped.turn.reset();
+  view.assistance = helped.assistance;
+  if (!helped.rewindow_due || accelerator_.follows(change.reader)) {
+    read_ahead_of(change.reader, helped);
+  }
   tell_state();
 }
 
@@ -237,7 +253,7 @@ void Tuner::on_ended(const LoadChange& change) {
   for (const LoadReader& one : load.readers) {
     auto helped = helped_.find(one.reader);
     if (helped == helped_.end()) continue;
-    end_help(helped->second);
+    end_help(one.reader, helped->second);
   }
   if (load.state == Load::State::finished) {
     for (const ProcessId& process : load.processes) {
@@ -265,7 +281,7 @@ void Tuner::on_serving(const LoadChange& change) {
                  {"path", model},
                  {"evidence", change.reason}});
   noticed_ns_.emplace(LoadLeases::server_name(change.reader.process), monotonic_ns());
-  end_help(helped_[change.reader]);
+  end_help(change.reader, helped_[change.reader]);
   tell_state();
 }
 
@@ -280,7 +296,7 @@ void Tuner::look_at_memory(LoadView& view, uint64_t now_ns, bool at_end) {
 
 void Tuner::drop(const LoadChange& change) {
   auto helped = helped_.find(change.reader);
-  if (helped != helped_.end()) end_help(helped->second);
+  if (helped != helped_.end()) end_help(change.reader, helped->second);
   if (change.kind == LoadChangeKind::dormant) return;
   if (change.kind == LoadChangeKind::rejected) {
     recorder_.add(
@@ -297,7 +313,8 @@ void Tuner::drop(const LoadChange& change) {
   noticed_ns_.erase(LoadLeases::suspect_name(change.reader.process));
 }
 
-void Tuner::end_help(Helped& helped) {
+void Tuner::end_help(const Reader& reader, Helped& helped) {
+  accelerator_.stop(reader);
   helped.load = 0;
   helped.rewindow_due = false;
   helped.put_back_due = helped.rewindowed;
@@ -308,11 +325,14 @@ void Tuner::on_process_gone(const ProcessId& process) {
   // What it read after its last event counts as well.
   for (const Reader& reader : detector_.active_readers()) {
     if (reader.process != process) continue;
-    carry_out(detector_.on_bytes(reader, senses_.bytes_seen(reader), monotonic_ns()));
+    const uint64_t bytes =
+        std::max(senses_.bytes_seen(reader), accelerator_.consumed_at_end(reader));
+    carry_out(detector_.on_bytes(reader, bytes, monotonic_ns()));
   }
   carry_out(detector_.on_process_gone(process, monotonic_ns()));
   for (auto it = helped_.lower_bound(Reader{process, FileId{}});
        it != helped_.end() && it->first.process == process;) {
+    accelerator_.stop(it->first);
     it = helped_.erase(it);
   }
   if (leases_.on_process_gone(process)) {
@@ -329,7 +349,7 @@ void Tuner::on_process_gone(const ProcessId& process) {
 void Tuner::on_timer() {
   const uint64_t now_ns = monotonic_ns();
   for (const Reader& reader : detector_.active_readers()) {
-    carry_out(detector_.on_bytes(reader, senses_.bytes_seen(reader), now_ns));
+    carry_out(detector_.on_bytes(reader, bytes_of(reader), now_ns));
   }
   carry_out(detector_.on_timer(now_ns));
   set_timers();

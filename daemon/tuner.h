@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "daemon/accelerator.h"
 #include "daemon/load_book.h"
 #include "daemon/loop.h"
 #include "daemon/process_watch.h"
@@ -48,7 +49,7 @@ struct TunerObserver {
 class Tuner {
  public:
   Tuner(Loop& loop, const KernelFs& kernel, Writer& writer, Recorder& recorder,
-        const Config& config, Profiles profiles, ProcessRules rules);
+        const Config& config, Profiles profiles, ProcessRules rules, std::string prefetch_helper);
 
   void set_senses(Senses senses) { senses_ = std::move(senses); }
   void set_observer(TunerObserver observer) { observer_ = std::move(observer); }
@@ -104,9 +105,10 @@ class Tuner {
   [[nodiscard]] const std::string& switched_profile() const { return switched_profile_; }
 
  private:
-  /// Where the re-window of one reader stands.
+  /// Where the help for one reader stands.
   struct Helped {
     uint32_t load = 0;
+    std::string assistance = "none yet";  ///< as people are told
     uint64_t suspected_ns = 0;
     std::string path;  ///< escaped
     std::vector<OpenDescriptor> descriptors;
@@ -114,6 +116,9 @@ class Tuner {
     bool put_back_due = false;
     std::optional<uint64_t> turn;  ///< the apply whose receipt it waits for
     bool rewindowed = false;
+    unsigned reset = 0;          ///< descriptors
+    bool ahead_over = false;     ///< a worker has been there, or could not be; or it was told of
+    unsigned ahead_looks = 0;    ///< at a suspect that has not read enough yet
     uint64_t rewindowed_ns = 0;  ///< when, and what had been read by then
     uint64_t rewindowed_bytes = 0;
   };
@@ -130,7 +135,7 @@ class Tuner {
   void look_at_memory(LoadView& view, uint64_t now_ns, bool at_end);
   void drop(const LoadChange& change);
   /// Its help ends: what was reset goes back once the read-ahead has.
-  static void end_help(Helped& helped);
+  void end_help(const Reader& reader, Helped& helped);
   void on_process_gone(const ProcessId& process);
   void on_timer();
   void set_timers();
@@ -152,6 +157,17 @@ class Tuner {
   /// Re-windows the readers whose store's read-ahead is in force by now.
   void rewindow_due_readers();
   void rewindow_reader(const Reader& reader, Helped& helped);
+  /// Shows it with the reader's load, now or once it has one.
+  void assist(Helped& helped, const std::string& text);
+  /// Starts a worker where the window does not help; again with more evidence is harmless.
+  void read_ahead_of(const Reader& reader, Helped& helped);
+  [[nodiscard]] AssistanceQuestion question_of(const Reader& reader, const Helped& helped,
+                                               const Facts& facts);
+  void look_at_closed_readers();
+  void on_consumed(const Reader& reader, uint64_t bytes);
+  void on_ahead_ended(const Reader& reader, const PrefetchProgress& progress);
+  /// How much of its file has come to the reader.
+  uint64_t bytes_of(const Reader& reader);
   void tell_state();
 
   Loop& loop_;
@@ -179,6 +195,8 @@ class Tuner {
   bool pausing_ = false;
   unsigned retries_ = 0;
 
+  Accelerator accelerator_;
+  Timer closed_timer_;  ///< for suspects whose descriptor is closed: no event tells how they go on
   std::map<Reader, Helped> helped_;
   std::map<std::string, uint64_t> noticed_ns_;  ///< lease owner → when its cause was noticed
   std::map<std::string, uint64_t> settling_;    ///< new bdi → when its set-up is over

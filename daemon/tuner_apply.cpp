@@ -169,11 +169,6 @@ void Tuner::rewindow_reader(const Reader& reader, Helped& helped) {
   LoadView* view = book_.find(helped.load);
   const std::string& path = helped.path;
   const uint64_t bytes = senses_.bytes_seen(reader);
-  const auto assist = [&](const std::string& text) {
-    if (view == nullptr) return;
-    view->assistance = text;
-    if (observer_.load_changed) observer_.load_changed(view->id);
-  };
   const auto record = [&](const char* kind, const std::string& text, unsigned descriptors) {
     recorder_.add(kind, text,
                   {{"pid", static_cast<uint32_t>(reader.process.pid)},
@@ -190,32 +185,38 @@ void Tuner::rewindow_reader(const Reader& reader, Helped& helped) {
     if (policy_.mode() != Mode::observe) return;
     record("would-rewindow", path + ": " + descriptors(buffered) + " would be re-windowed",
            buffered);
-    assist("none: observing");
+    assist(helped, "none: observing");
+    read_ahead_of(reader, helped);
     return;
   }
   auto outcome = rewindow(kernel_, reader, helped.descriptors);
   if (!outcome.ok()) {
-    assist("read-ahead only: " + escape(outcome.error().message));
+    assist(helped, "read-ahead only: " + escape(outcome.error().message));
+    read_ahead_of(reader, helped);
     return;
   }
   for (const std::string& failure : outcome.value().failures) recorder_.warn(escape(failure));
   const unsigned reset = outcome.value().reset;
   if (putting_back) {
     helped.rewindowed = false;
+    helped.reset = 0;
     record("rewindowed", path + ": the reader's window follows the restored read-ahead", reset);
     return;
   }
   if (reset == 0) {
-    assist(outcome.value().direct > 0 ? "none: reads with O_DIRECT"
-                                      : "read-ahead only: the descriptor is closed");
+    assist(helped, outcome.value().direct > 0 ? "none: reads with O_DIRECT"
+                                              : "read-ahead only: the descriptor is closed");
+    read_ahead_of(reader, helped);
     return;
   }
   helped.rewindowed = true;
+  helped.reset = reset;
   helped.rewindowed_ns = monotonic_ns();
   helped.rewindowed_bytes = bytes;
   record("rewindowed", path + ": " + descriptors(reset) + " re-windowed", reset);
   if (view != nullptr) LoadBook::helped(*view, bytes, helped.rewindowed_ns);
-  assist("re-windowed");
+  assist(helped, "re-windowed");
+  read_ahead_of(reader, helped);
 }
 
 uint64_t Tuner::add_lease(Lease lease) {

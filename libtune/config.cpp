@@ -63,7 +63,7 @@ class ConfigParser {
       mistakes_.add(root->at, "a configuration is a map of keys");
       return config_;
     }
-    parse_map(*root, {"mode", "profiles", "detection", "probes", "switching", "cgroup"},
+    parse_map(*root, {"mode", "profiles", "detection", "probes", "switching", "prefetch", "cgroup"},
               &ConfigParser::parse_root);
     return config_;
   }
@@ -105,6 +105,8 @@ class ConfigParser {
       parse_section(key, value, {"off"}, &ConfigParser::parse_probes);
     } else if (key.text == "switching") {
       parse_section(key, value, {"dwell", "writes_per_hour"}, &ConfigParser::parse_switching);
+    } else if (key.text == "prefetch") {
+      parse_section(key, value, {"enabled", "account"}, &ConfigParser::parse_prefetch);
     } else {
       parse_section(key, value, {"allow_kubernetes"}, &ConfigParser::parse_cgroup);
     }
@@ -158,12 +160,26 @@ class ConfigParser {
     }
   }
 
-  void parse_cgroup(const YamlNode& key, const YamlNode& value) {
+  void parse_prefetch(const YamlNode& key, const YamlNode& value) {
     if (!has_one_value(key, value)) return;
-    if (value.text != "true" && value.text != "false") {
-      mistakes_.add(value.at, "'allow_kubernetes' takes true or false, not " + quoted(value.text));
+    if (key.text == "enabled") {
+      read_switch(config_.prefetch, key, value);
+    } else if (value.text == "reader" || value.text == "daemon") {
+      config_.prefetch_account_daemon = value.text == "daemon";
+    } else {
+      mistakes_.add(value.at, "'account' takes reader or daemon, not " + quoted(value.text));
     }
-    config_.allow_kubernetes = value.text == "true";
+  }
+
+  void parse_cgroup(const YamlNode& key, const YamlNode& value) {
+    if (has_one_value(key, value)) read_switch(config_.allow_kubernetes, key, value);
+  }
+
+  void read_switch(bool& field, const YamlNode& key, const YamlNode& value) {
+    if (value.text != "true" && value.text != "false") {
+      mistakes_.add(value.at, quoted(key.text) + " takes true or false, not " + quoted(value.text));
+    }
+    field = value.text == "true";
   }
 
   void read_mode(const YamlNode& key, const YamlNode& value) {

@@ -291,9 +291,12 @@ Detector::Changes Detector::on_bytes(const Reader& reader, uint64_t bytes, uint6
   Changes changes;
   auto found = suspects_.find(reader);
   if (found == suspects_.end() || bytes <= found->second.latest.bytes) return changes;
-  found->second.latest.bytes = bytes;
-  if (found->second.state == Suspect::State::loading) {
-    decide(reader, found->second, now_ns, changes);
+  Suspect& suspect = found->second;
+  suspect.latest.bytes = bytes;
+  suspect.read_seen = true;
+  if (suspect.state == Suspect::State::loading || suspect.state == Suspect::State::recognised) {
+    suspect.last_ns = std::max(suspect.last_ns, now_ns);
+    decide(reader, suspect, now_ns, changes);
   }
   return changes;
 }

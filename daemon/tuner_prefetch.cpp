@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// The tuner's part for readers whom a window does not help: when to read ahead of them, and what
+// people are told of it.
+#include <algorithm>
+
+#include "daemon/tuner.h"
+#include "libtune/escape.h"
+#include "libtune/number.h"
+
+namespace tuneshift {
+
+namespace {
+
+// A suspect that has read no more may only be listing what a model has: the headers of large ones
+// are some hundred KiB.
+constexpr uint64_t least_suspect_bytes = uint64_t{1} << 20;
+// No event comes between its first miss and 8 MiB, which takes 70 ms from a slow store.
+constexpr uint64_t look_period_ns = 10'000'000;
+constexpr unsigned most_looks = 20;
+
+std::string mib(uint64_t bytes) {
+  return std::to_string(bytes >> 20) + " MiB";
+}
+
+uint64_t window_of(const KernelFs& kernel, const Store& store) {
+  const auto text = kernel.read("sys/class/bdi/" + store.bdi + "/read_ahead_kb");
+  const auto kib =
+      text.ok() ? parse_integer(text.value().substr(0, text.value().find('\n'))) : std::nullopt;
+  return kib && *kib > 0 ? static_cast<uint64_t>(*kib) << 10 : 0;
+}
+
+// Pieces that do not continue each other and yet are no faults: several reads are in flight.
+bool reads_by_itself(const Facts& facts, const Event& event) {
+  return !facts.mapped && event.bytes >= least_order_bytes && event.sequential < event.bytes / 2;
+}
+
+}  // namespace
+
+AssistanceQuestion Tuner::question_of(const Reader& reader, const Helped& helped,
+                                      const Facts& facts) {
+  const Event& event = *detector_.latest(reader);
+  const Store& store = store_of(reader);
+  AssistanceQuestion question;
+  question.confirmed = helped.load != 0;
+  question.fuse = is_fuse(store.file_system, event.has_block_device);
+  question.rotational =
+      std::any_of(store.disks.begin(), store.disks.end(), [this](const std::string& disk) {
+        const auto known = machine().disks.find(disk);
+        return known != machine().disks.end() && known->second.rotational;
+      });
+  question.descriptors = static_cast<unsigned>(helped.descriptors.size());
+  question.rewindowed = helped.rewindowed ? helped.reset : 0;
+  question.direct =
+      static_cast<unsigned>(std::count_if(helped.descriptors.begin(), helped.descriptors.end(),
+                                          [](const OpenDescriptor& one) { return one.direct; }));
+  question.mapped = facts.mapped;
+  question.by_large_reads = reads_by_itself(facts, event);
+  question.missed_bytes = senses_.bytes_seen(reader);
+  question.sequential_bytes = event.sequential;
+  question.file_size = facts.file_size;
+  question.resident_bytes = facts.resident_bytes.value_or(0);
+  return question;
+}
+
+void Tuner::read_ahead_of(const Reader& reader, Helped& helped) {
+  const Facts* const facts = detector_.facts(reader);
+  if (facts == nullptr || !config_.prefetch || helped.ahead_over) return;
+  if (accelerator_.follows(reader)) {
+    if (helped.load != 0) accelerator_.confirm(reader);
+    return;
+  }
+  Accelerator::Subject subject;
+  subject.reader = reader;
+  subject.question = question_of(reader, helped, *facts);
+  subject.account_to_daemon = config_.prefetch_account_daemon;
+  const Assistance decided = accelerator_.decide(subject);
+  if (decided.kind != Assistance::Kind::prefetch) {
+    if (helped.reset == 0) assist(helped, "read-ahead only: " + escape(decided.reason));
+    return;
+  }
+  if (helped.load == 0 && subject.question.missed_bytes < least_suspect_bytes) {
+    if (helped.ahead_looks++ < most_looks) closed_timer_.set(monotonic_ns() + look_period_ns);
+    return;
+  }
+  const bool observing = policy_.mode() == Mode::observe;
+  const char* const way =
+      decided.way == Assistance::Way::mapping ? "through its mapping" : "by a descriptor";
+  if (!observing) {
+    subject.window_bytes = window_of(kernel_, store_of(reader));
+    if (const Status started = accelerator_.start(subject, decided); !started.ok()) {
+      helped.ahead_over = true;
+      assist(helped, "read-ahead only: " + escape(started.error().message));
+      return;
+    }
+    assist(helped, "read ahead of " + std::string(way) + ": " + escape(decided.reason));
+    if (LoadView* view = book_.find(helped.load)) {
+      LoadBook::helped(*view, subject.question.missed_bytes, monotonic_ns());
+    }
+  }
+  helped.ahead_over = observing;
+  recorder_.add(observing ? "would-prefetch" : "prefetching",
+                helped.path + (observing ? ": would be" : ": is") + " read ahead " + way + ": " +
+                    escape(decided.reason),
+                {{"pid", static_cast<uint32_t>(reader.process.pid)},
+                 {"path", helped.path},
+                 {"load", helped.load},
+                 {"reason", escape(decided.reason)},
+                 {"bytes", decided.budget_bytes},
+                 {"after_us", (monotonic_ns() - helped.suspected_ns) / 1000}});
+}
+
+void Tuner::look_at_closed_readers() {
+  for (auto& [reader, helped] : helped_) {
+    if (helped.ahead_looks != 0 && helped.load == 0) read_ahead_of(reader, helped);
+  }
+}
+
+void Tuner::on_consumed(const Reader& reader, uint64_t bytes) {
+  carry_out(detector_.on_bytes(reader, bytes, monotonic_ns()));
+  set_timers();
+}
+
+void Tuner::on_ahead_ended(const Reader& reader, const PrefetchProgress& progress) {
+  auto found = helped_.find(reader);
+  if (found == helped_.end()) return;
+  Helped& helped = found->second;
+  helped.ahead_over = true;
+  const std::string trouble = escape(progress.trouble);
+  const std::string text = mib(progress.fetched_bytes) + " read ahead by " +
+                           escape(progress.engine) + (trouble.empty() ? "" : ", then " + trouble);
+  assist(helped, text);
+  recorder_.add("prefetched", helped.path + ": " + text,
+                {{"pid", static_cast<uint32_t>(reader.process.pid)},
+                 {"path", helped.path},
+                 {"load", helped.load},
+                 {"reason", trouble},
+                 {"bytes", progress.fetched_bytes},
+                 {"cpu_us", progress.cpu_us}});
+}
+
+void Tuner::assist(Helped& helped, const std::string& text) {
+  if (helped.assistance == text) return;
+  helped.assistance = text;
+  LoadView* const view = book_.find(helped.load);
+  if (view == nullptr) return;
+  view->assistance = text;
+  if (observer_.load_changed) observer_.load_changed(view->id);
+}
+
+uint64_t Tuner::bytes_of(const Reader& reader) {
+  return std::max(senses_.bytes_seen(reader), accelerator_.consumed(reader));
+}
+
+}  // namespace tuneshift
