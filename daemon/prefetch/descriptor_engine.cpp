@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "daemon/prefetch/descriptor_engine.h"
+
+#include <fcntl.h>
+#include <sys/uio.h>
+
+#include <algorithm>
+#include <cerrno>
+
+namespace tuneshift {
+
+namespace {
+
+// Enough for a store with 10 ms a request to give 3 GB/s, little beside the memory of a machine
+// that loads models.
+constexpr uint64_t in_flight_bytes = uint64_t{32} << 20;
+// One WILLNEED reads less than it is asked where the store's read-ahead went down meanwhile: each
+// piece of this size is looked for by itself.
+constexpr uint64_t piece_bytes = uint64_t{128} << 10;
+
+class Engine {
+ public:
+  Engine(int fd, uint64_t size, uint64_t step_bytes, DaemonLink& link)
+      : fd_(fd),
+        size_(size),
+        step_bytes_(step_bytes),
+        piece_bytes_(std::min(step_bytes, piece_bytes)),
+        link_(link) {}
+
+  Status run() {
+    link_.set_engine("fadvise");
+    // No window of this descriptor's own: what is read is what was allowed.
+    posix_fadvise(fd_, 0, 0, POSIX_FADV_RANDOM);
+    while (arrived_ < size_) {
+      ask();
+      if (arrived_ == asked_) {
+        link_.report_now(arrived_);
+        if (!link_.listen(std::nullopt)) return {};
+        continue;
+      }
+      const uint64_t next = std::min({arrived_ + piece_bytes_, asked_, size_});
+      if (Status status = wait_for(arrived_, next); !status.ok()) return status;
+      arrived_ = next;
+      link_.report(arrived_);
+      if (!link_.listen(0)) return {};
+    }
+    return {};
+  }
+
+ private:
+  void ask() {
+    const uint64_t limit = std::min(size_, link_.budget_bytes());
+    while (asked_ < limit && asked_ - arrived_ < std::max(in_flight_bytes, step_bytes_)) {
+      const uint64_t length = std::min(step_bytes_, limit - asked_);
+      posix_fadvise(fd_, static_cast<off_t>(asked_), static_cast<off_t>(length),
+                    POSIX_FADV_WILLNEED);
+      asked_ += length;
+    }
+  }
+
+  // Until the last byte of [first, last) is there. What is neither there nor on its way is asked
+  // for once more.
+  [[nodiscard]] Status wait_for(uint64_t first, uint64_t last) const {
+    char byte = 0;
+    const iovec place{&byte, 1};
+    const auto at = static_cast<off_t>(last - 1);
+    ssize_t got = preadv2(fd_, &place, 1, at, RWF_NOWAIT);
+    if (got < 0) {
+      posix_fadvise(fd_, static_cast<off_t>(first), static_cast<off_t>(last - first),
+                    POSIX_FADV_WILLNEED);
+      do {
+        got = pread(fd_, &byte, 1, at);
+      } while (got < 0 && errno == EINTR);
+    }
+    if (got < 0) return errno_error(errno, "read ahead");
+    if (got == 0) return Error{ErrorCode::io, "the file has become shorter", {}, 0};
+    return {};
+  }
+
+  const int fd_;
+  const uint64_t size_;
+  const uint64_t step_bytes_;
+  const uint64_t piece_bytes_;
+  DaemonLink& link_;
+  uint64_t asked_ = 0;
+  uint64_t arrived_ = 0;
+};
+
+}  // namespace
+
+Status read_ahead(int fd, uint64_t size, uint64_t step_bytes, DaemonLink& link) {
+  return Engine(fd, size, step_bytes, link).run();
+}
+
+}  // namespace tuneshift

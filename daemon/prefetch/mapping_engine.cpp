@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "daemon/prefetch/mapping_engine.h"
+
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <deque>
+#include <vector>
+
+#include "daemon/prefetch/mapped_ranges.h"
+
+namespace tuneshift {
+
+namespace {
+
+// A look for what has arrived maps a few pages into the reader, whose resident memory tells how far
+// it has come: 64 KiB of each piece are little beside it.
+constexpr uint64_t piece_bytes = uint64_t{4} << 20;
+constexpr size_t pieces_in_flight = 8;
+// The reader may have unmapped the file and put another one there.
+constexpr uint64_t look_again_bytes = uint64_t{16} << 20;
+constexpr size_t max_steps_a_call = 64;
+// Between two looks at a FUSE connection that is full, and at one that has been for a while.
+constexpr uint64_t full_wait_us = 500;
+constexpr uint64_t stuck_wait_us = 20000;
+constexpr unsigned stuck_looks = 64;
+
+Error reader_gone() {
+  return {ErrorCode::not_found, "the reader has ended", {}, 0};
+}
+
+class Engine {
+ public:
+  Engine(const MappedFile& file, DaemonLink& link) : file_(file), link_(link) {}
+
+  Status run() {
+    link_.set_engine(file_.fuse != nullptr ? "madvise, paced" : "madvise");
+    look();
+    while (next_mapped()) {
+      if (asked_bytes_ >= link_.budget_bytes()) {
+        settle(0);
+        link_.report_now(arrived_bytes_);
+        if (!link_.listen(std::nullopt)) return {};
+        continue;
+      }
+      auto asked = ask_piece();
+      if (!asked) return asked.error();
+      if (!asked.value()) return {};
+      settle(pieces_in_flight);
+      link_.report(arrived_bytes_);
+    }
+    if (asked_bytes_ == 0) {
+      return Error{ErrorCode::not_found, "the reader maps nothing of the file", {}, 0};
+    }
+    settle(0);
+    link_.report(arrived_bytes_);
+    return {};
+  }
+
+ private:
+  struct Piece {
+    uint64_t bytes = 0;
+    uint64_t last_address = 0;
+  };
+
+  void look() {
+    ranges_ = read_mapped_ranges(file_.maps_fd, file_.shown);
+    seen_at_ = at_;
+  }
+
+  // Moves on to the next byte that is mapped; null at the end.
+  const MappedRange* next_mapped() {
+    if (at_ - seen_at_ >= look_again_bytes) look();
+    for (const MappedRange& range : ranges_) {
+      if (range.offset + range.length <= at_) continue;
+      at_ = std::max(at_, range.offset);
+      return at_ < file_.size ? &range : nullptr;
+    }
+    return nullptr;
+  }
+
+  // False when the daemon has let go.
+  Result<bool> ask_piece() {
+    Piece piece;
+    const uint64_t end = at_ + piece_bytes;
+    while (next_mapped() != nullptr && at_ < end) {
+      auto room = room_now();
+      if (!room) return room.error();
+      full_looks_ = room.value() == 0 ? full_looks_ + 1 : 0;
+      if (!link_.listen(wait_us())) return false;
+      if (asked_bytes_ >= link_.budget_bytes()) break;
+      if (room.value() == 0) continue;
+      if (Status status = ask(room.value(), end, piece); !status.ok()) return status.error();
+    }
+    if (piece.bytes > 0) pieces_.push_back(piece);
+    return true;
+  }
+
+  [[nodiscard]] Result<uint64_t> room_now() const {
+    return file_.fuse != nullptr ? file_.fuse->room() : Result<uint64_t>(max_steps_a_call);
+  }
+
+  [[nodiscard]] uint64_t wait_us() const {
+    if (full_looks_ == 0) return 0;
+    return full_looks_ < stuck_looks ? full_wait_us : stuck_wait_us;
+  }
+
+  // At most so many steps, of one mapping.
+  Status ask(uint64_t most_steps, uint64_t end, Piece& piece) {
+    const MappedRange& range = *next_mapped();
+    const uint64_t left = link_.budget_bytes() - asked_bytes_;
+    const uint64_t limit = std::min({range.offset + range.length, file_.size, end, at_ + left});
+    steps_.clear();
+    for (uint64_t from = at_;
+         from < limit && steps_.size() < std::min(most_steps, max_steps_a_call);
+         from += file_.step_bytes) {
+      steps_.push_back({reinterpret_cast<void*>(range.address + (from - range.offset)),
+                        std::min(file_.step_bytes, limit - from)});
+    }
+    const ssize_t done =
+        syscall(SYS_process_madvise, file_.pidfd, steps_.data(), steps_.size(), MADV_WILLNEED, 0);
+    if (done <= 0) return after_failure(errno);
+    failed_at_.reset();
+    const auto advised = static_cast<uint64_t>(done);
+    piece.bytes += advised;
+    piece.last_address = range.address + (at_ - range.offset) + advised - 1;
+    at_ += advised;
+    asked_bytes_ += advised;
+    return {};
+  }
+
+  // The reader may have unmapped what was there a moment ago: once more with fresh eyes.
+  Status after_failure(int error) {
+    if (error == ESRCH) return reader_gone();
+    if (error == EINTR || error == EAGAIN) return {};
+    if (error != ENOMEM || failed_at_ == at_) return errno_error(error, "process_madvise");
+    failed_at_ = at_;
+    look();
+    return {};
+  }
+
+  // Waits for all but the last `left` pieces.
+  void settle(size_t left) {
+    for (; pieces_.size() > left; pieces_.pop_front()) {
+      const Piece& piece = pieces_.front();
+      char byte = 0;
+      const iovec here{&byte, 1};
+      const iovec there{reinterpret_cast<void*>(piece.last_address), 1};
+      // Fails when it is unmapped by now: nobody misses it then.
+      process_vm_readv(file_.pid, &here, 1, &there, 1, 0);
+      arrived_bytes_ += piece.bytes;
+    }
+  }
+
+  const MappedFile& file_;
+  DaemonLink& link_;
+  std::vector<MappedRange> ranges_;
+  std::vector<iovec> steps_;
+  std::deque<Piece> pieces_;
+  std::optional<uint64_t> failed_at_;
+  unsigned full_looks_ = 0;
+  uint64_t at_ = 0;
+  uint64_t seen_at_ = 0;
+  uint64_t asked_bytes_ = 0;
+  uint64_t arrived_bytes_ = 0;
+};
+
+}  // namespace
+
+Status advise_ahead(const MappedFile& file, DaemonLink& link) {
+  return Engine(file, link).run();
+}
+
+}  // namespace tuneshift
