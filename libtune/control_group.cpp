@@ -10,8 +10,6 @@ namespace tuneshift {
 namespace {
 
 constexpr size_t most_levels = 32;
-// cgroup_path_ns() writes PATH_MAX at most.
-constexpr size_t longest_path = 4096;
 
 std::string_view take_until(std::string_view& text, char end) {
   const std::string_view part = text.substr(0, text.find(end));
@@ -32,15 +30,14 @@ std::optional<std::string_view> find_path(std::string_view text, std::string_vie
     std::string_view line = take_until(text, '\n');
     const std::string_view hierarchy = take_until(line, ':');
     const std::string_view controllers = take_until(line, ':');
-    const bool wanted = controller.empty() ? hierarchy == "0" && controllers.empty()
-                                           : has_word(controllers, controller);
+    const bool wanted = controller.empty() ? hierarchy == "0" : has_word(controllers, controller);
     if (wanted) return line;
   }
   return std::nullopt;
 }
 
 Result<std::vector<ControlGroup>> split(const std::string& hierarchy, std::string_view path) {
-  if (path.empty() || path.front() != '/' || path.size() > longest_path) {
+  if (path.empty() || path.front() != '/') {
     return Error{ErrorCode::invalid_argument,
                  "'" + std::string(path) + "' is no path of a control group",
                  {},

@@ -222,7 +222,7 @@ TEST_CASE("the window ahead follows the reader's rate", "[assistance]") {
   CHECK(budget_ahead(question) == GiB + 64 * MiB);
   question.consumed_bytes_a_second = 500 * MiB;
   CHECK(budget_ahead(question) == GiB + 1000 * MiB);
-  question.consumed_bytes_a_second = UINT64_MAX;
+  question.consumed_bytes_a_second = 1ULL << 63;
   CHECK(budget_ahead(question) == GiB + 2 * GiB);
   question.consumed_bytes = question.file_size - MiB;
   CHECK(budget_ahead(question) == question.file_size);

@@ -37,6 +37,8 @@ TEST_CASE("no more is consumed than has come", "[consumption]") {
   one.now.file_bytes = 50'000;
   CHECK(consumed_bytes(one) == 10'000);
   one.missed_bytes = UINT64_MAX;
+  one.fetched_bytes = 0;
+  CHECK(consumed_bytes(one) == 10'000);
   one.fetched_bytes = UINT64_MAX;
   CHECK(consumed_bytes(one) == 10'000);
 }

@@ -87,7 +87,7 @@ TEST_CASE("what the kernel cannot drop is taken from a limit", "[head_room]") {
   CHECK(with("kernel 31457280\nslab_reclaimable 20971520\n") == 890);
   CHECK(with("file_dirty 10485760\nfile_writeback 10485760\n") == 880);
   CHECK(with("sock 10485760\n") == 890);
-  CHECK(with("anon_thp 104857600\nshmem_thp 1048576\n") == 900);
+  CHECK(with("shmem_thp 1048576\nshmem 52428800\n") == 850);
   CHECK(with("shmem 943718400\n") == 0);
   CHECK(with("shmem 9223372036854775807\nunevictable 9223372036854775807\nsock 99\n") == 0);
 }
@@ -111,6 +111,9 @@ TEST_CASE("the tightest limit of all levels counts", "[head_room]") {
   CHECK(room_of(tree).bytes == 600 * MiB);
   CHECK(room_of(tree).limited_by == "memory.high of /a/b/c");
 
+  tree.set("sys/fs/cgroup/a/b/c/memory.high", std::to_string(900 * MiB));
+  CHECK(room_of(tree).limited_by == "memory.max of /a/b/c");
+
   tree.add(file("sys/fs/cgroup/a/memory.max", std::to_string(2000 * MiB)));
   tree.add(file("sys/fs/cgroup/a/memory.stat", stat_v2(1900)));
   CHECK(room_of(tree).bytes == 100 * MiB);
@@ -121,7 +124,7 @@ TEST_CASE("the tightest limit of all levels counts", "[head_room]") {
 }
 
 TEST_CASE("v1: the figures of the whole hierarchy count", "[head_room]") {
-  KernelTree tree = machine_v1("4:memory:/a/b\n3:cpu,cpuacct:/elsewhere\n0::/elsewhere\n");
+  KernelTree tree = machine_v1("4:hugetlb,memory:/a/b\n3:cpu,cpuacct:/elsewhere\n0::/elsewhere\n");
   tree.add(file("sys/fs/cgroup/memory/a/memory.limit_in_bytes", std::to_string(1000 * MiB)));
   tree.add(file("sys/fs/cgroup/memory/a/memory.stat",
                 "rss 0\nhierarchical_memory_limit 1048576000\ntotal_rss 104857600\n"
@@ -190,6 +193,9 @@ TEST_CASE("hostile names of control groups", "[head_room]") {
     CHECK_FALSE(room.account_to_reader);
     CHECK(room.account_reason == room.limited_by);
   }
+  tree.set("proc/42/cgroup", "5:pids:/\n4:memory:/..\n0::/\n");
+  CHECK_FALSE(room_of(tree).account_to_reader);
+
   CHECK(with("").bytes == 0);
   CHECK(with("a").bytes == 0);
   CHECK(with("/" + std::string(5000, 'a')).bytes == 0);
@@ -218,6 +224,8 @@ TEST_CASE("a group that dies as a whole is not joined", "[head_room]") {
   const HeadRoom room = room_of(tree);
   CHECK_FALSE(room.account_to_reader);
   CHECK(room.account_reason == "memory.oom.group of /pod is set");
+  tree.set("sys/fs/cgroup/pod/container/memory.oom.group", "1\n");
+  CHECK(room_of(tree).account_reason == "memory.oom.group of /pod/container is set");
 }
 
 TEST_CASE("what the daemon fetches counts in its own group", "[head_room]") {
