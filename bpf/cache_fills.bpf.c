@@ -12,7 +12,8 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 static __always_inline void put_away(struct tuneshift_fill_batch* batch) {
   if (!batch->bytes) return;
   struct tuneshift_reader_counts* counts = bpf_map_lookup_elem(&readers, &batch->key);
-  if (counts) add_bytes(counts, batch->offset, batch->bytes);
+  bool told = false;
+  if (counts) add_bytes(counts, batch->offset, batch->bytes, &told);
   batch->bytes = 0;
 }
 

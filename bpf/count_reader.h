@@ -83,6 +83,7 @@ static __always_inline void emit_event(const struct file_facts* file,
       .bytes = counts->bytes,
       .sequential = counts->sequential,
       .file_size = file->size,
+      .jumps = counts->jumps,
       .evidence = evidence,
       .has_block_device = file->has_block_device,
   };
@@ -91,10 +92,14 @@ static __always_inline void emit_event(const struct file_facts* file,
   if (bpf_ringbuf_output(&events, &event, sizeof(event), 0) != 0) keep_dropped(&event);
 }
 
-// Returns the reader's bytes, with these.
+// Returns the reader's bytes, with these. `told` becomes true for the jump that is told of.
 static __always_inline __u64 add_bytes(struct tuneshift_reader_counts* counts, __u64 offset,
-                                       __u64 bytes) {
-  if (counts->next_offset == offset) __sync_fetch_and_add(&counts->sequential, bytes);
+                                       __u64 bytes, bool* told) {
+  if (counts->next_offset == offset) {
+    __sync_fetch_and_add(&counts->sequential, bytes);
+  } else {
+    *told = __sync_fetch_and_add(&counts->jumps, 1) + 1 == TUNESHIFT_TOLD_JUMPS;
+  }
   counts->next_offset = offset + bytes;
   return __sync_fetch_and_add(&counts->bytes, bytes) + bytes;
 }
@@ -112,9 +117,13 @@ static __always_inline void count_miss(const struct file_facts* file, __u64 offs
   __u64 now_ns = bpf_ktime_get_ns();
   struct tuneshift_reader_counts* counts = find_reader(&file->key, now_ns);
   if (!counts) return;
-  __u64 total = add_bytes(counts, offset, bytes);
+  bool told = false;
+  __u64 total = add_bytes(counts, offset, bytes, &told);
   __u64 due = counts->next_event;
-  if (total < due) return;
+  if (total < due) {
+    if (told) emit_event(file, counts, now_ns, evidence);
+    return;
+  }
   __u64 next = total + next_step(total, file->size);
   if (__sync_val_compare_and_swap(&counts->next_event, due, next) != due) return;
   emit_event(file, counts, now_ns, evidence);

@@ -9,6 +9,9 @@
 // GiB, where nothing is decided. Each costs some 10 us: it wakes user space.
 #define TUNESHIFT_STEP_BYTES (8ULL << 20)
 #define TUNESHIFT_STEP_PART 8  // of what is in or of what is left, whichever is less
+// And one event once so many misses began elsewhere than where the one before them ended: random
+// order on a slow store has read next to nothing by then.
+#define TUNESHIFT_TOLD_JUMPS 32
 #define TUNESHIFT_BATCH_BYTES (1ULL << 20)
 // A batch asks who fills the page cache at pages that are a multiple of this: half of the kernel's
 // default read-ahead window.
@@ -38,9 +41,10 @@ struct tuneshift_reader_event {
   __u64 bytes;
   __u64 sequential;
   __u64 file_size;
+  __u32 jumps;
   __u8 evidence;          // enum tuneshift_evidence
   __u8 has_block_device;  // super_block::s_bdev is set
-  __u8 padding[6];
+  __u8 padding[2];
   char command[TUNESHIFT_COMM_LENGTH];
 };
 
@@ -51,6 +55,7 @@ struct tuneshift_reader_counts {
   __u64 sequential;
   __u64 next_offset;  // where the last miss ended
   __u64 next_event;   // bytes at which the next event is due
+  __u64 jumps;        // misses that began elsewhere than at next_offset
   __u64 mapping_ns;   // when the last mapping was told of, 0 when never
 };
 

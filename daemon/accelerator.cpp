@@ -14,8 +14,13 @@ namespace tuneshift {
 namespace {
 
 constexpr uint64_t look_period_ns = 100'000'000;
+// Once all of a file is cached its reader takes GiB a second, and nothing else tells of it.
+constexpr uint64_t cached_look_period_ns = 20'000'000;
 // A look costs two files of procfs, and a mapping's pages are counted in batches anyway.
 constexpr uint64_t least_look_ns = 5'000'000;
+
+// What is cached is taken in at GiB a second.
+constexpr uint64_t cached_rate = uint64_t{2} << 30;
 
 // One WILLNEED reads at most the window that its file had when it was opened, which was before
 // ours: the kernel's default (VM_READAHEAD_PAGES, include/linux/mm.h) or more.
@@ -70,7 +75,7 @@ Status Accelerator::start(const Subject& subject, const Assistance& decided) {
   if (!sample) return sample.error();
   Status started = prefetcher_.start(order_of(subject, decided), decided.budget_bytes);
   if (!started.ok()) return started;
-  if (files_.empty()) timer_.set(monotonic_ns() + look_period_ns);
+  const bool first = files_.empty();
   Ahead& ahead = files_[subject.reader.file];
   ahead.subject = subject;
   ahead.assistance = decided;
@@ -79,6 +84,7 @@ Status Accelerator::start(const Subject& subject, const Assistance& decided) {
   uint64_t& taken = subject.question.mapped ? ahead.at_start.file_bytes : ahead.at_start.read_bytes;
   taken -= std::min(taken, ahead.consumed_bytes);
   ahead.look_ns = monotonic_ns();
+  if (first) set_timer();
   return {};
 }
 
@@ -116,9 +122,8 @@ uint64_t Accelerator::consumed(const Reader& reader) {
 uint64_t Accelerator::consumed_at_end(const Reader& reader) const {
   const Ahead* const ahead = find(reader);
   if (ahead == nullptr) return 0;
-  const uint64_t since_us = (monotonic_ns() - ahead->look_ns) / 1000;
-  // Twice: what is cached by now is taken in faster than what was waited for.
-  const uint64_t taken = 2 * (ahead->rate >> 10) * since_us / 1000 * 1024 / 1000;
+  const uint64_t since_ms = (monotonic_ns() - ahead->look_ns) / 1'000'000 + 1;
+  const uint64_t taken = std::max(2 * ahead->rate, cached_rate) / 1000 * since_ms;
   return std::min(ahead->consumed_bytes + taken, std::max(ahead->consumed_bytes, arrived(*ahead)));
 }
 
@@ -128,14 +133,26 @@ void Accelerator::on_progress(const FileId& file, const PrefetchProgress& progre
   found->second.progress = progress;
   const Reader reader = found->second.subject.reader;
   follow(reader);
-  if (progress.ended && follows(reader)) hooks_.on_ended(reader, progress);
+  if (!progress.ended || !follows(reader)) return;
+  set_timer();
+  hooks_.on_ended(reader, progress);
 }
 
 void Accelerator::on_timer() {
   std::vector<Reader> readers;
   for (const auto& [file, ahead] : files_) readers.push_back(ahead.subject.reader);
   for (const Reader& reader : readers) follow(reader);
-  if (!files_.empty()) timer_.set(monotonic_ns() + look_period_ns);
+  set_timer();
+}
+
+void Accelerator::set_timer() {
+  if (files_.empty()) {
+    timer_.off();
+    return;
+  }
+  const bool waiting = std::any_of(files_.begin(), files_.end(),
+                                   [](const auto& entry) { return entry.second.progress.ended; });
+  timer_.set(monotonic_ns() + (waiting ? cached_look_period_ns : look_period_ns));
 }
 
 void Accelerator::look(Ahead& ahead, uint64_t now_ns) {

@@ -67,6 +67,7 @@ class Accelerator {
 
   void on_progress(const FileId& file, const PrefetchProgress& progress);
   void on_timer();
+  void set_timer();
   void look(Ahead& ahead, uint64_t now_ns);
   /// Looks, tells, and says how far the worker may go.
   void follow(const Reader& reader);

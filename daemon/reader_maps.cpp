@@ -54,6 +54,7 @@ Event to_event(const tuneshift_reader_event& record) {
   event.bytes = record.bytes;
   event.file_size = record.file_size;
   event.sequential = record.sequential;
+  event.jumps = record.jumps;
   event.has_block_device = record.has_block_device != 0;
   event.command.assign(record.command, strnlen(record.command, sizeof record.command));
   return event;

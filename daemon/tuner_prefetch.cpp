@@ -55,8 +55,10 @@ AssistanceQuestion Tuner::question_of(const Reader& reader, const Helped& helped
                                           [](const OpenDescriptor& one) { return one.direct; }));
   question.mapped = facts.mapped;
   question.by_large_reads = reads_by_itself(facts, event);
-  question.missed_bytes = senses_.bytes_seen(reader);
+  // Of one moment with the other: together they tell the order.
+  question.missed_bytes = event.bytes;
   question.sequential_bytes = event.sequential;
+  question.jumps = event.jumps;
   question.file_size = facts.file_size;
   question.resident_bytes = facts.resident_bytes.value_or(0);
   return question;
@@ -78,7 +80,7 @@ void Tuner::read_ahead_of(const Reader& reader, Helped& helped) {
     if (helped.reset == 0) assist(helped, "read-ahead only: " + escape(decided.reason));
     return;
   }
-  if (helped.load == 0 && subject.question.missed_bytes < least_suspect_bytes) {
+  if (helped.load == 0 && senses_.bytes_seen(reader) < least_suspect_bytes) {
     if (helped.ahead_looks++ < most_looks) closed_timer_.set(monotonic_ns() + look_period_ns);
     return;
   }

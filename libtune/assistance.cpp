@@ -24,8 +24,9 @@ bool covers(uint64_t head_room_bytes, uint64_t file_size) {
 }
 
 bool reads_randomly(const AssistanceQuestion& question) {
-  return question.missed_bytes >= least_order_bytes &&
-         question.sequential_bytes < question.missed_bytes / 2;
+  const bool is_told =
+      question.missed_bytes >= least_order_bytes || question.jumps >= least_order_jumps;
+  return is_told && question.sequential_bytes < question.missed_bytes / 2;
 }
 
 /// What is done where memory is plenty.

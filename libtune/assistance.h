@@ -23,6 +23,7 @@ struct AssistanceQuestion {
   bool by_large_reads = false;    ///< several or large reads in flight: it prefetches by itself
   uint64_t missed_bytes = 0;      ///< Event::bytes
   uint64_t sequential_bytes = 0;  ///< Event::sequential
+  uint32_t jumps = 0;             ///< Event::jumps
   uint64_t file_size = 0;
   uint64_t resident_bytes = 0;  ///< of the file, in the page cache
   HeadRoom head_room;
@@ -94,6 +95,9 @@ inline constexpr uint64_t least_missing_bytes = 8ULL << 20;
 /// `sequential` of a load's pattern are not). A window of read-ahead is sequential in itself: what
 /// a large one makes of random faults counts as served by it.
 inline constexpr uint64_t least_order_bytes = 4ULL << 20;
+
+/// Or so many jumps: pages at random from a slow store are few bytes for long.
+inline constexpr uint32_t least_order_jumps = 32;
 
 /// Whether it is FUSE (virtiofs and fuseblk too), where one more open may throw the reader's pages
 /// out: without FOPEN_KEEP_CACHE, the library's default (fs/fuse/file.c fuse_finish_open()).

@@ -43,8 +43,9 @@ bool is_warm(const Facts& facts, uint64_t own_bytes) {
 }  // namespace
 
 bool Detector::Suspect::misses_mapping() const {
-  return facts->mapped && read_seen &&
-         latest.bytes - bytes_before >= std::min(mapping_proof_bytes, facts->file_size / 4);
+  if (!facts->mapped || !read_seen) return false;
+  return latest.bytes - bytes_before >= std::min(mapping_proof_bytes, facts->file_size / 4) ||
+         latest.jumps >= jumps_before + mapping_proof_jumps;
 }
 
 bool Detector::make_room(Changes& changes) {
@@ -108,12 +109,14 @@ void Detector::see_server(const Event& event, Suspect& server, Changes& changes)
   if (server.facts->mapped && !server.mapping_seen) {
     server.latest.bytes = event.bytes;
     server.latest.sequential = event.sequential;
+    server.latest.jumps = event.jumps;
     return;
   }
   Suspect again;
   again.latest = event;
   again.bytes_before = server.latest.bytes;
   again.sequential_before = std::min(server.latest.sequential, event.sequential);
+  again.jumps_before = std::min(server.latest.jumps, event.jumps);
   again.first_ns = again.last_ns = again.asked_ns = event.time_ns;
   again.mapping_seen = server.mapping_seen;
   again.read_seen = true;

@@ -38,6 +38,10 @@ class Detector {
   /// a model's tensors map all of it for the header, and one fault reads a window.
   static constexpr uint64_t mapping_proof_bytes = 16ULL << 20;
 
+  /// Or from so many jumps on: what lists tensors reads the header in order, and a jump at random
+  /// is a page where the mapping is MADV_RANDOM.
+  static constexpr uint32_t mapping_proof_jumps = 32;
+
   /// A reader that stopped and went on so often gets no more help: it only makes knobs flap.
   static constexpr unsigned most_pauses = 8;
   /// An inspection that failed for lack of time or room is tried so often.
@@ -103,6 +107,7 @@ class Detector {
     uint64_t first_ns = 0;
     uint64_t bytes_before = 0;  ///< of an earlier load by this reader
     uint64_t sequential_before = 0;
+    uint32_t jumps_before = 0;
     bool mapping_seen = false;
     bool read_seen = false;
     bool rests = false;  ///< asked or weighed from dormant: it has no help

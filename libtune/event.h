@@ -55,7 +55,8 @@ struct Event {
   uint64_t first_ns = 0;  ///< the reader's first mapping or miss of this file
   uint64_t bytes = 0;     ///< not found in the page cache so far, by this reader of this file
   uint64_t file_size = 0;
-  uint64_t sequential = 0;       ///< of those bytes, how many continued where the last ended
+  uint64_t sequential = 0;  ///< of those bytes, how many continued where the last ended
+  uint32_t jumps = 0;       ///< misses that began elsewhere than where the one before them ended
   bool has_block_device = true;  ///< false on FUSE, NFS, btrfs: the store is its bdi alone
   std::string command;           ///< the thread group leader's comm, raw bytes, at most 15
 };

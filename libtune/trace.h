@@ -23,7 +23,7 @@ namespace tuneshift {
 // know of the machine. docs/traces.md describes the text.
 
 constexpr unsigned trace_major = 1;
-constexpr unsigned trace_minor = 0;
+constexpr unsigned trace_minor = 1;
 constexpr size_t most_trace_bytes = 64 << 20;
 constexpr size_t most_trace_lines = 500'000;
 constexpr size_t longest_trace_line = 64 << 10;

@@ -106,6 +106,7 @@ void fields(Archive& archive, Some<Event> auto& event) {
   archive("bytes", event.bytes);
   archive("size", event.file_size);
   archive("sequential", event.sequential);
+  archive("jumps", event.jumps);
   archive("block_device", event.has_block_device);
   archive("command", event.command);
 }

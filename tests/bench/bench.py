@@ -9,6 +9,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 
+import ahead
 import ceiling
 import figures
 import switching
@@ -25,7 +26,7 @@ def note(text):
     print(terminal.paint("dim", text) if sys.stderr.isatty() else text, file=sys.stderr, flush=True)
 
 
-GROUPS = ("idle", "switch", "stall", "local", "slow", "ceiling")
+GROUPS = ("idle", "switch", "stall", "local", "slow", "ahead", "ceiling")
 
 
 def measure(stack, build, options):
@@ -40,6 +41,7 @@ def measure(stack, build, options):
         "stall": lambda: figures.stalled_knob(stack, build, memory, daemon, note),
         "local": lambda: figures.local_disk(build, disk, daemon, options.rounds, note),
         "ceiling": lambda: ceiling.beside_fio(stack, build, options.rounds, note),
+        "ahead": lambda: ahead.read_ahead(stack, build, memory, daemon, options.rounds, note),
         "slow": lambda: figures.slow_store(stack, build, memory, daemon, options.rounds, note),
     }
     return [row for name in GROUPS if name in options.only for row in groups[name]()]

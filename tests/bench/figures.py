@@ -31,7 +31,7 @@ class Figure:
     definition: str
 
 
-def _figure(name, values, unit, wanted, definition):
+def figure(name, values, unit, wanted, definition):
     return Figure(name, statistics.median(values), unit, min(values), max(values), wanted,
                   definition)
 
@@ -44,15 +44,15 @@ def slow_store(stack, build, memory, daemon, rounds, say):
             say(f"slow store {number}/{rounds}, {name}: {without:.0f} → {helped:.0f} ms")
         store.measure_ceiling()
     ceiling = statistics.median(store.ceiling)
-    figures = [_figure("slow store, ceiling", store.ceiling, "ms", "",
+    figures = [figure("slow store, ceiling", store.ceiling, "ms", "",
                        "reader direct --threads 16 --discard: O_DIRECT, 16 × 1 MiB in flight")]
     for mode, name in MODES.items():
         series = store.series[mode]
         helped = statistics.median(series.helped)
         figures += [
-            _figure(f"slow store, {name}, without", series.stock, "ms", "",
+            figure(f"slow store, {name}, without", series.stock, "ms", "",
                     f"reader {mode}, 512 MiB cold, no daemon"),
-            _figure(f"slow store, {name}, tuneshift", series.helped, "ms", "",
+            figure(f"slow store, {name}, tuneshift", series.helped, "ms", "",
                     "the same, in turn, tuneshiftd in auto: "
                     f"{ceiling / helped:.2f} of the ceiling"),
             Figure(f"slow store, {name}, ratio", series.ratio, "×",
@@ -118,20 +118,20 @@ def local_disk(build, disk, daemon, rounds, say):
             f"{series.stock[-1]:.0f} → {series.helped[-1]:.0f} ms")
     os.unlink(path)
     figures = [
-        _figure("suspected after", series.late_ms, "ms", "≤ 50",
+        figure("suspected after", series.late_ms, "ms", "≤ 50",
                 "History's suspected row − the reader's start, 2 GiB mmap from the local disk"),
-        _figure("suspected after", series.late_bytes, "MiB", "≤ 16", "bytes of the same row"),
+        figure("suspected after", series.late_bytes, "MiB", "≤ 16", "bytes of the same row"),
     ]
     if series.knob_ms:
-        figures.append(_figure("quick knobs written after", series.knob_ms, "ms", "≤ 20",
+        figures.append(figure("quick knobs written after", series.knob_ms, "ms", "≤ 20",
                                "after_us of throughput's written rows that freeze no queue"))
     ratio = statistics.median(series.stock) / statistics.median(series.helped)
     figures += [
         Figure("local disk, ratio", ratio, "×", min(series.stock) / max(series.helped),
                max(series.stock) / min(series.helped), "",
                "without / with tuneshift, of the medians; this disk's figure alone"),
-        _figure("start", series.starts, "ms", "", "exec → READY=1"),
-        _figure("stop", series.stops, "ms", "", "SIGTERM → exit, everything put back, server alive"),
+        figure("start", series.starts, "ms", "", "exec → READY=1"),
+        figure("stop", series.stops, "ms", "", "SIGTERM → exit, everything put back, server alive"),
     ]
     return figures
 
@@ -232,8 +232,8 @@ def stalled_knob(stack, build, memory, daemon, say):
     tail, quiet_tail = (statistics.quantiles(times, n=100)[98] for times in (answers, quiet))
     how = f"Properties.Get of State, {len(answers)} calls in {STALL_SECONDS} s while a write hangs"
     return [
-        _figure("Get beside a stalled knob", answers, "ms", "≤ 20 at most", how),
+        figure("Get beside a stalled knob", answers, "ms", "≤ 20 at most", how),
         Figure("Get beside a stalled knob, p99", tail, "ms", tail, tail, "", "of the same calls"),
-        _figure("Get beside none", quiet, "ms", "",
+        figure("Get beside none", quiet, "ms", "",
                 f"the same before it: what the machine itself does; p99 {quiet_tail:.1f} ms"),
     ]

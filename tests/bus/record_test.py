@@ -65,7 +65,7 @@ class Record(BusCase):
         self.load("mmap-sequential")  # loads are numbered on, also over a recording's begin
         pid, text = self.recorded("mmap-sequential", hashed=False)
         self.assertIn(f"path={MODEL} ", text)
-        self.assertEqual(text.splitlines()[0], "tuneshift-trace 1.0")
+        self.assertEqual(text.splitlines()[0], "tuneshift-trace 1.1")
         self.assertRegex(text, r"\n\d+ end\n")
         kinds = re.findall(r"decided kind=(\S+) reader=(\d+)", text)
         mine = [kind for kind, who in kinds if who == str(pid)]

@@ -18,9 +18,10 @@ def make_model(build, path, size, *options):
 class Reader:
     """The unmodified program, in a process of its own."""
 
-    def __init__(self, build, mode, path, *options):
+    def __init__(self, build, mode, path, *options, user=None):
         command = [os.path.join(build, "tests/tools/reader"), mode, path, *options]
-        self.process = spawn(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
+        self.process = spawn(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0,
+                             user=user)
         self.result = None
 
     def __enter__(self):

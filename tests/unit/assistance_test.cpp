@@ -83,6 +83,13 @@ TEST_CASE("an order shows after some misses", "[assistance]") {
   question.missed_bytes = least_order_bytes;
   CHECK(decide_assistance(question).kind == Kind::prefetch);
   CHECK(decide_assistance(question).random);
+
+  // Single pages: 128 KiB of them.
+  question.missed_bytes = 128 << 10;
+  question.jumps = least_order_jumps - 1;
+  CHECK(decide_assistance(question).kind == Kind::window);
+  question.jumps = least_order_jumps;
+  CHECK(decide_assistance(question).kind == Kind::prefetch);
 }
 
 TEST_CASE("a descriptor that was closed after mmap needs a prefetch", "[assistance]") {

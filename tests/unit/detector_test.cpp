@@ -78,6 +78,30 @@ TEST_CASE("a mapped model file is a load when more than its header is missed") {
   CHECK(detector.load(1)->loaded_bytes == proof);
 }
 
+TEST_CASE("a mapped model file is a load when it is read at random, however slowly") {
+  const Reader reader = reader_of(10);
+  Detector detector({2000});
+  detector.on_event(event_at(reader, Evidence::mapping, 1 * ms, 0));
+  detector.on_facts(reader, model_facts(true), 3 * ms);
+  Event event = event_at(reader, Evidence::read_miss, 4 * ms, 128 << 10);
+  event.jumps = Detector::mapping_proof_jumps - 1;
+  CHECK(detector.on_event(event).empty());
+  event.jumps = Detector::mapping_proof_jumps;
+  CHECK(kinds(detector.on_event(event)) == Kinds{Kind::started});
+}
+
+TEST_CASE("what came to a suspect between two events makes it a load as well") {
+  const Reader reader = reader_of(10);
+  Detector detector({2000});
+  detector.on_event(event_at(reader, Evidence::mapping, 1 * ms, 0));
+  detector.on_facts(reader, model_facts(true), 3 * ms);
+  CHECK(detector.on_bytes(reader, proof - 1, 4 * ms).empty());
+  CHECK(kinds(detector.on_bytes(reader, proof, 1500 * ms)) == Kinds{Kind::started});
+  CHECK(detector.load(1)->loaded_bytes == proof);
+  // It counts as a sign of life.
+  CHECK(detector.next_deadline_ns() == 3500 * ms);
+}
+
 TEST_CASE("facts taken before the mapping exists are asked for again, a bounded number of times") {
   const Reader reader = reader_of(10);
   Detector detector({2000});

@@ -40,12 +40,13 @@ TEST_CASE("an event is written and read with every field") {
   event.bytes = 8;
   event.file_size = 9;
   event.sequential = 7;
+  event.jumps = 3;
   event.has_block_device = false;
   event.command = "a b%=,\n\xff";
   const std::string line = to_line({77, event});
   CHECK(line ==
         "77 event reader=812.99120@254:1:5308417 evidence=direct-read first_ns=55 bytes=8 size=9 "
-        "sequential=7 block_device=0 command=a%20b%25=%2c%0a%ff\n");
+        "sequential=7 jumps=3 block_device=0 command=a%20b%25=%2c%0a%ff\n");
   const auto read = std::get<Event>(again({77, event}).body);
   CHECK(read.reader == reader);
   CHECK(read.evidence == Evidence::direct_read);
@@ -54,6 +55,7 @@ TEST_CASE("an event is written and read with every field") {
   CHECK(read.bytes == 8);
   CHECK(read.file_size == 9);
   CHECK(read.sequential == 7);
+  CHECK(read.jumps == 3);
   CHECK_FALSE(read.has_block_device);
   CHECK(read.command == event.command);
 }
@@ -162,7 +164,7 @@ TEST_CASE("a wrong line is named by its number and what is wrong with it") {
 TEST_CASE("what a newer version added is refused as that") {
   const std::string newer = "tuneshift-trace 1.7\n";
   CHECK(parse_trace(newer + "1 timer\n").ok());
-  const std::string why = ": written by a newer tuneshift, as format 1.7; this one reads up to 1.0";
+  const std::string why = ": written by a newer tuneshift, as format 1.7; this one reads up to 1.1";
   CHECK(mistake(newer + "1 timer late=1\n") == "line 2: 'timer' has no key 'late'" + why);
   CHECK(mistake(newer + "1 gpu busy=1\n") == "line 2: no kind of line is called 'gpu'" + why);
 }

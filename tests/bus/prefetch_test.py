@@ -1,0 +1,172 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Files read ahead of readers whom a larger window does not help."""
+import os
+import signal
+
+import bus_case
+from bus_case import NOBODY, BusCase
+from lib.machine import Scratch, disk_scratch, make_cold
+from lib.processes import wait_for
+from lib.programs import Reader, SlowStore, make_model
+
+MIB = 1 << 20
+MODEL_BYTES = 300 * MIB
+ON = "mode: auto\ndetection: {settle: 1s}\nswitching: {dwell: 1s}\n"
+
+
+class SlowCase(BusCase):
+    """A model on a store without a disk, 2 ms a request."""
+
+    configuration = ON
+
+    def setUp(self):
+        super().setUp()
+        memory = self.enter(Scratch("/dev/shm", "prefetch"))
+        source, mount = memory.folder("source"), memory.folder("mount")
+        make_model(bus_case.BUILD, os.path.join(source, "model.safetensors"), MODEL_BYTES)
+        self.store = self.enter(SlowStore(bus_case.BUILD, source, mount))
+        self.model = os.path.join(mount, "model.safetensors")
+        make_cold(self.model)
+
+    def reader(self, mode, *options):
+        return self.enter(Reader(bus_case.BUILD, mode, self.model, *options))
+
+    def workers(self):
+        """The pids of the daemon's workers."""
+        daemon = self.daemon.process.pid
+        with open(f"/proc/{daemon}/task/{daemon}/children", encoding="ascii") as file:
+            children = [int(word) for word in file.read().split()]
+        return [pid for pid in children if self.name_of(pid) == "tuneshift-prefe"]
+
+    @staticmethod
+    def name_of(pid):
+        try:
+            with open(f"/proc/{pid}/comm", encoding="ascii") as file:
+                return file.read().strip()
+        except OSError:
+            return ""
+
+    def assistance(self, load):
+        return self.get("Assistance", f"/org/tuneshift1/load/{load}", "org.tuneshift1.Load")
+
+
+class Helped(SlowCase):
+    def finished(self, reader):
+        reader.loaded()
+        return self.wait_history("finished", pid=reader.pid)[0]
+
+    def test_the_descriptor_is_closed(self):
+        reader = self.reader("mmap-sequential", "--close", "--serve")
+        row = self.finished(reader)
+        self.assertLess(row["missed"], MODEL_BYTES // 2)
+        self.assertGreater(row["bytes"], MODEL_BYTES * 0.9)
+        [ahead] = self.wait_history("prefetching", pid=reader.pid)
+        self.assertIn("its descriptor is closed", ahead["reason"])
+        [done] = self.wait_history("prefetched", pid=reader.pid)
+        self.assertEqual((done["reason"], done["load"]), ("", row["load"]))
+        self.assertGreaterEqual(done["bytes"], MODEL_BYTES)
+        self.assertIn("read ahead", self.assistance(row["load"]))
+        self.assertEqual(self.workers(), [])
+
+    def test_a_mapping_of_random_order(self):
+        reader = self.reader("mmap-random", "--madvise", "random", "--serve")
+        row = self.finished(reader)
+        self.assertLess(row["missed"], MODEL_BYTES // 2)
+        self.assertEqual(len(self.wait_history("prefetching", pid=reader.pid)), 1)
+
+    def test_ranks_share_one_worker(self):
+        reader = self.reader("mmap-sequential", "--close", "--ranks", "4")
+        reader.loaded()
+        self.wait_history("finished")
+        self.assertEqual(len(self.history("prefetching")), 1)
+
+    def test_a_window_that_suffices_needs_no_worker(self):
+        reader = self.reader("mmap-sequential", "--serve")
+        self.assertEqual(self.assistance(self.finished(reader)["load"]), "re-windowed")
+        self.assertEqual(self.history("prefetching"), [])
+
+
+class Interrupted(SlowCase):
+    def begun(self):
+        """A reader that is read ahead of, while its store answers nothing."""
+        reader = self.reader("mmap-sequential", "--close", "--serve")
+        self.wait_history("prefetching", pid=reader.pid)
+        self.store.process.send_signal(signal.SIGUSR1)
+        self.addCleanup(self.store.process.send_signal, signal.SIGUSR2)
+        [worker] = wait_for(self.workers, 10)
+        return reader, worker
+
+    def go_on(self, reader):
+        self.store.process.send_signal(signal.SIGUSR2)
+        self.assertEqual(reader.loaded()["bytes"], MODEL_BYTES)
+
+    def test_a_killed_worker_leaves_the_load_alone(self):
+        reader, worker = self.begun()
+        os.kill(worker, signal.SIGKILL)
+        [row] = self.wait_history("prefetched", pid=reader.pid)
+        self.assertNotEqual(row["reason"], "")
+        self.go_on(reader)
+        self.wait_history("finished", pid=reader.pid)
+        self.assertEqual(len(self.history("prefetching")), 1)
+
+    def test_a_pause_ends_it(self):
+        reader, _ = self.begun()
+        self.call("Pause", "t", 3600)
+        self.assertTrue(wait_for(lambda: not self.workers(), 10))
+        self.go_on(reader)
+
+    def test_its_reader_ends(self):
+        reader, _ = self.begun()
+        os.kill(reader.pid, signal.SIGKILL)
+        self.store.process.send_signal(signal.SIGUSR2)
+        self.assertTrue(wait_for(lambda: not self.workers(), 10))
+        self.wait_history("abandoned", pid=reader.pid)
+
+
+class Off(SlowCase):
+    configuration = ON + "prefetch: {enabled: false}\n"
+
+    def test_nothing_is_read_ahead(self):
+        reader = self.reader("mmap-sequential", "--close", "--serve")
+        reader.loaded()
+        row = self.wait_history("finished", pid=reader.pid)[0]
+        self.assertGreater(row["missed"], MODEL_BYTES * 0.9)
+        self.assertEqual(self.history("prefetching"), [])
+
+
+class Observing(SlowCase):
+    configuration = ON.replace("auto", "observe")
+
+    def test_it_says_what_it_would_do(self):
+        reader = self.reader("mmap-sequential", "--close", "--serve")
+        reader.loaded()
+        row = self.wait_history("finished", pid=reader.pid)[0]
+        self.assertGreater(row["missed"], MODEL_BYTES * 0.9)
+        self.assertEqual(len(self.history("would-prefetch")), 1)
+        self.assertEqual(self.history("prefetching"), [])
+
+
+class OnDisk(BusCase):
+    configuration = ON
+
+    def test_another_users_file_by_a_descriptor(self):
+        disk = self.enter(disk_scratch("prefetch", 2 * MODEL_BYTES))
+        os.chmod(disk.path, 0o755)
+        model = disk.join("model.safetensors")
+        make_model(bus_case.BUILD, model, MODEL_BYTES)
+        os.chown(model, NOBODY, NOBODY)
+        os.chmod(model, 0o400)
+        make_cold(model)
+        with Reader(bus_case.BUILD, "mmap-sequential", model, "--close", "--serve",
+                    user=NOBODY) as reader:
+            reader.loaded()
+            self.wait_history("finished", pid=reader.pid)
+            [ahead] = self.wait_history("prefetching", pid=reader.pid)
+            self.assertIn("by a descriptor", ahead["text"])
+            [done] = self.wait_history("prefetched", pid=reader.pid)
+            self.assertEqual(done["reason"], "")
+
+
+if __name__ == "__main__":
+    bus_case.main()
