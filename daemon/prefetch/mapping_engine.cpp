@@ -53,12 +53,10 @@ class Engine {
       settle(pieces_in_flight);
       link_.report(arrived_bytes_);
     }
-    if (asked_bytes_ == 0) {
-      return Error{ErrorCode::not_found, "the reader maps nothing of the file", {}, 0};
-    }
     settle(0);
     link_.report(arrived_bytes_);
-    return {};
+    if (!ranges_.empty()) return {};
+    return Error{ErrorCode::not_found, "the reader has ended, or maps nothing of the file", {}, 0};
   }
 
  private:
