@@ -7,7 +7,7 @@ import subprocess
 from checks import run
 
 PROGRAMS = ("/usr/sbin/tuneshiftd", "/usr/bin/tuneshiftctl", "/usr/lib/tuneshift/tuneshift-inspect",
-            "/usr/lib/tuneshift/tuneshift-modules")
+            "/usr/lib/tuneshift/tuneshift-modules", "/usr/lib/tuneshift/tuneshift-prefetch")
 FILES = (
     "/usr/lib/systemd/system/tuneshift.service",
     "/usr/lib/systemd/system/tuneshift-modules.service",
