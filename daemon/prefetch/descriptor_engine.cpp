@@ -2,7 +2,6 @@
 #include "daemon/prefetch/descriptor_engine.h"
 
 #include <fcntl.h>
-#include <sys/uio.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -59,19 +58,15 @@ class Engine {
   }
 
   // Until the last byte of [first, last) is there. What is neither there nor on its way is asked
-  // for once more.
+  // for once more, which costs little when it is.
   [[nodiscard]] Status wait_for(uint64_t first, uint64_t last) const {
+    posix_fadvise(fd_, static_cast<off_t>(first), static_cast<off_t>(last - first),
+                  POSIX_FADV_WILLNEED);
     char byte = 0;
-    const iovec place{&byte, 1};
-    const auto at = static_cast<off_t>(last - 1);
-    ssize_t got = preadv2(fd_, &place, 1, at, RWF_NOWAIT);
-    if (got < 0) {
-      posix_fadvise(fd_, static_cast<off_t>(first), static_cast<off_t>(last - first),
-                    POSIX_FADV_WILLNEED);
-      do {
-        got = pread(fd_, &byte, 1, at);
-      } while (got < 0 && errno == EINTR);
-    }
+    ssize_t got = 0;
+    do {
+      got = pread(fd_, &byte, 1, static_cast<off_t>(last - 1));
+    } while (got < 0 && errno == EINTR);
     if (got < 0) return errno_error(errno, "read ahead");
     if (got == 0) return Error{ErrorCode::io, "the file has become shorter", {}, 0};
     return {};

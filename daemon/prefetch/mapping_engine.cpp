@@ -33,6 +33,11 @@ Error reader_gone() {
   return {ErrorCode::not_found, "the reader has ended", {}, 0};
 }
 
+// It has become shorter, or its store does not give it.
+Error unreadable() {
+  return {ErrorCode::io, "what was asked for cannot be read", {}, 0};
+}
+
 class Engine {
  public:
   Engine(const MappedFile& file, DaemonLink& link) : file_(file), link_(link) {}
@@ -42,7 +47,7 @@ class Engine {
     look();
     while (next_mapped()) {
       if (asked_bytes_ >= link_.budget_bytes()) {
-        settle(0);
+        if (Status status = settle(0); !status.ok()) return status;
         link_.report_now(arrived_bytes_);
         if (!link_.listen(std::nullopt)) return {};
         continue;
@@ -50,10 +55,10 @@ class Engine {
       auto asked = ask_piece();
       if (!asked) return asked.error();
       if (!asked.value()) return {};
-      settle(pieces_in_flight);
+      if (Status status = settle(pieces_in_flight); !status.ok()) return status;
       link_.report(arrived_bytes_);
     }
-    settle(0);
+    if (Status status = settle(0); !status.ok()) return status;
     link_.report(arrived_bytes_);
     if (!ranges_.empty()) return {};
     return Error{ErrorCode::not_found, "the reader has ended, or maps nothing of the file", {}, 0};
@@ -142,16 +147,27 @@ class Engine {
   }
 
   // Waits for all but the last `left` pieces.
-  void settle(size_t left) {
+  Status settle(size_t left) {
     for (; pieces_.size() > left; pieces_.pop_front()) {
       const Piece& piece = pieces_.front();
       char byte = 0;
       const iovec here{&byte, 1};
       const iovec there{reinterpret_cast<void*>(piece.last_address), 1};
-      // Fails when it is unmapped by now: nobody misses it then.
-      process_vm_readv(file_.pid, &here, 1, &there, 1, 0);
+      if (process_vm_readv(file_.pid, &here, 1, &there, 1, 0) != 1) {
+        if (errno == ESRCH) return reader_gone();
+        // Nobody misses what is unmapped by now.
+        look();
+        if (is_mapped(piece.last_address)) return unreadable();
+      }
       arrived_bytes_ += piece.bytes;
     }
+    return {};
+  }
+
+  [[nodiscard]] bool is_mapped(uint64_t address) const {
+    return std::any_of(ranges_.begin(), ranges_.end(), [&](const MappedRange& range) {
+      return address >= range.address && address - range.address < range.length;
+    });
   }
 
   const MappedFile& file_;

@@ -76,7 +76,6 @@ class Worker {
     if (status.ok()) {
       status = allow_only({{SCMP_SYS(fadvise64)},
                            {SCMP_SYS(pread64)},
-                           {SCMP_SYS(preadv2)},
                            {SCMP_SYS(ppoll)},
                            {SCMP_SYS(recvfrom)},
                            {SCMP_SYS(getrusage)}});

@@ -3,12 +3,14 @@
 
 #include <fcntl.h>
 #include <grp.h>
+#include <sched.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
@@ -28,6 +30,21 @@ sd_event* make_loop() {
   sd_event* loop = nullptr;
   if (sd_event_new(&loop) < 0) throw std::runtime_error("sd_event_new");
   return loop;
+}
+
+uint64_t resident_now(const std::string& path) {
+  const UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  struct stat status {};
+  if (!fd || fstat(fd.get(), &status) != 0) throw std::runtime_error("open " + path);
+  const auto size = static_cast<size_t>(status.st_size);
+  const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  void* const map = mmap(nullptr, size, PROT_READ, MAP_SHARED, fd.get(), 0);
+  std::vector<unsigned char> pages((size + page - 1) / page);
+  const bool known = map != MAP_FAILED && mincore(map, size, pages.data()) == 0;
+  munmap(map, size);
+  if (!known) throw std::runtime_error("mincore");
+  return page * static_cast<uint64_t>(std::count_if(pages.begin(), pages.end(),
+                                                    [](unsigned char p) { return (p & 1) != 0; }));
 }
 
 }  // namespace
@@ -73,19 +90,13 @@ PrefetchOrder order_for(const Process& process, const std::string& path, Prefetc
   return order;
 }
 
-uint64_t resident_bytes(const std::string& path) {
-  const UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  struct stat status {};
-  if (!fd || fstat(fd.get(), &status) != 0) throw std::runtime_error("open " + path);
-  const auto size = static_cast<size_t>(status.st_size);
-  const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
-  void* const map = mmap(nullptr, size, PROT_READ, MAP_SHARED, fd.get(), 0);
-  std::vector<unsigned char> pages((size + page - 1) / page);
-  const bool known = map != MAP_FAILED && mincore(map, size, pages.data()) == 0;
-  munmap(map, size);
-  if (!known) throw std::runtime_error("mincore");
-  return page * static_cast<uint64_t>(std::count_if(pages.begin(), pages.end(),
-                                                    [](unsigned char p) { return (p & 1) != 0; }));
+uint64_t resident_bytes(const std::string& path, uint64_t expected) {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  for (;;) {
+    const uint64_t resident = resident_now(path);
+    if (resident == expected || std::chrono::steady_clock::now() > deadline) return resident;
+    sched_yield();
+  }
 }
 
 std::string status_of(pid_t pid, const std::string& key) {

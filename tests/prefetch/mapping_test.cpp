@@ -2,11 +2,13 @@
 // Reading ahead through the reader's mappings, on a FUSE file system that forgets a file's pages at
 // every open.
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include <vector>
 
+#include "daemon/prefetch/fuse_connection.h"
 #include "daemon/prefetch/mapped_ranges.h"
 #include "tests/catch.h"
 #include "tests/inspect/fuse_server.h"
@@ -30,13 +32,12 @@ size_t resident_pages(void* at, size_t bytes) {
 
 // Maps the file, closes it and touches its first MiB; when told to go on, holds that `resident`
 // bytes of it are in the cache.
-bool map_and_count(const std::string& path, uint64_t resident) {
+bool map_and_count(const std::string& path, uint64_t resident, int advice = MADV_NORMAL) {
   const int fd = open(path.c_str(), O_RDONLY);
   void* const at = mmap(nullptr, file_bytes, PROT_READ, MAP_SHARED, fd, 0);
   if (at == MAP_FAILED) return false;
   close(fd);
-  // The kernel's own read-ahead would go on by itself.
-  madvise(at, file_bytes, MADV_RANDOM);
+  madvise(at, file_bytes, advice);
   for (size_t i = 0; i < mib; i += page) (void)static_cast<const volatile char*>(at)[i];
   Process::wait_for_go();
   return resident_pages(at, file_bytes) * page == resident;
@@ -59,7 +60,8 @@ TEST_CASE("a FUSE file is read ahead through its mapping, opened by nobody") {
 
 TEST_CASE("through a mapping no byte beyond the budget is read") {
   FuseServer server(safetensors_header());
-  Process reader([&] { return map_and_count(server.path(), 3 * mib); });
+  // The kernel's own read-ahead would go on by itself.
+  Process reader([&] { return map_and_count(server.path(), 3 * mib, MADV_RANDOM); });
   Fetching fetching;
   const auto order = order_for(reader, server.path(), PrefetchOrder::Way::mapping);
   REQUIRE(fetching.prefetcher().start(order, 3 * mib).ok());
@@ -89,7 +91,7 @@ TEST_CASE("a worker on a mapping keeps the two rights that it takes") {
 
 TEST_CASE("a FUSE file is not opened once more") {
   FuseServer server(safetensors_header());
-  Process reader([&] { return map_and_count(server.path(), mib); });
+  Process reader([&] { return map_and_count(server.path(), mib, MADV_RANDOM); });
   Fetching fetching;
   const auto last = fetching.fetch(order_for(reader, server.path()));
   CHECK(last.trouble.find("FUSE") != std::string::npos);
@@ -103,6 +105,27 @@ TEST_CASE("a file that is held but not mapped has no mapping to go through") {
   Fetching fetching;
   const auto last = fetching.fetch(order_for(reader, server.path(), PrefetchOrder::Way::mapping));
   CHECK(last.trouble.find("maps nothing") != std::string::npos);
+}
+
+TEST_CASE("no more is asked of a FUSE server than it takes before it drops read-ahead") {
+  FuseServer server(safetensors_header());
+  Process reader([&] { return map_and_count(server.path(), file_bytes, MADV_RANDOM); });
+  Fetching fetching;
+  const auto order = order_for(reader, server.path(), PrefetchOrder::Way::mapping);
+  const auto connection = FuseConnection::open(order.reader.file);
+  REQUIRE(connection.ok());
+  // The kernel's own threshold, less a quarter for the readers.
+  constexpr unsigned usable = 9 - 9 / 4;
+  CHECK(connection.value().room().value() == usable);
+  server.control().hang_reads = true;
+  REQUIRE(fetching.prefetcher().start(order, all_bytes).ok());
+  while (server.control().unanswered < usable) sched_yield();
+  CHECK(connection.value().room().value() == 0);
+  server.end();
+  const PrefetchProgress last = fetching.end_of(order.reader.file);
+  CHECK(server.control().unanswered == usable);
+  CHECK(last.fetched_bytes == 0);
+  CHECK_FALSE(last.trouble.empty());
 }
 
 TEST_CASE("a line of maps is one of the file when device and number are") {
