@@ -65,9 +65,9 @@ LoadView& LoadBook::update(const Load& load, const Store& store, uint64_t now_ns
     const auto pid = static_cast<uint32_t>(one.reader.process.pid);
     if (view.readers.size() < LoadBook::shown_readers) {
       view.readers.push_back({pid, escape(one.facts.command_line), escape(one.facts.path),
-                              one.bytes, one.facts.file_size});
+                              one.missed, one.facts.file_size});
     }
-    view.missed_bytes += one.bytes;
+    view.missed_bytes += one.missed;
     view.processes.insert(pid);
     view.commands.insert(escape(one.facts.command_line));
     view.files.insert(escape(one.facts.path));

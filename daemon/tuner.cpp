@@ -76,7 +76,7 @@ void Tuner::on_event(const Event& event) {
 void Tuner::take_sample(const Reader& reader) {
   if (!detector_.wants_sample(reader)) return;
   // The event is older than the sample.
-  carry_out(detector_.on_bytes(reader, bytes_of(reader), monotonic_ns()));
+  carry_out(detector_.on_bytes(reader, senses_.bytes_seen(reader), monotonic_ns()));
   auto sample = read_process_sample(kernel_, reader.process.pid);
   if (sample.ok()) carry_out(detector_.on_sample(reader, sample.value(), monotonic_ns()));
 }
@@ -325,9 +325,10 @@ void Tuner::on_process_gone(const ProcessId& process) {
   // What it read after its last event counts as well.
   for (const Reader& reader : detector_.active_readers()) {
     if (reader.process != process) continue;
-    const uint64_t bytes =
-        std::max(senses_.bytes_seen(reader), accelerator_.consumed_at_end(reader));
-    carry_out(detector_.on_bytes(reader, bytes, monotonic_ns()));
+    carry_out(detector_.on_bytes(reader, senses_.bytes_seen(reader), monotonic_ns()));
+    if (!accelerator_.follows(reader)) continue;
+    const uint64_t consumed = accelerator_.consumed_at_end(reader);
+    carry_out(detector_.on_consumed(reader, consumed, monotonic_ns()));
   }
   carry_out(detector_.on_process_gone(process, monotonic_ns()));
   for (auto it = helped_.lower_bound(Reader{process, FileId{}});
@@ -349,7 +350,9 @@ void Tuner::on_process_gone(const ProcessId& process) {
 void Tuner::on_timer() {
   const uint64_t now_ns = monotonic_ns();
   for (const Reader& reader : detector_.active_readers()) {
-    carry_out(detector_.on_bytes(reader, bytes_of(reader), now_ns));
+    carry_out(detector_.on_bytes(reader, senses_.bytes_seen(reader), now_ns));
+    if (!accelerator_.follows(reader)) continue;
+    carry_out(detector_.on_consumed(reader, accelerator_.consumed(reader), now_ns));
   }
   carry_out(detector_.on_timer(now_ns));
   set_timers();

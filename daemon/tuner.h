@@ -166,8 +166,6 @@ class Tuner {
   void look_at_closed_readers();
   void on_consumed(const Reader& reader, uint64_t bytes);
   void on_ahead_ended(const Reader& reader, const PrefetchProgress& progress);
-  /// How much of its file has come to the reader.
-  uint64_t bytes_of(const Reader& reader);
   void tell_state();
 
   Loop& loop_;

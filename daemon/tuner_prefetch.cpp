@@ -118,7 +118,7 @@ void Tuner::look_at_closed_readers() {
 }
 
 void Tuner::on_consumed(const Reader& reader, uint64_t bytes) {
-  carry_out(detector_.on_bytes(reader, bytes, monotonic_ns()));
+  carry_out(detector_.on_consumed(reader, bytes, monotonic_ns()));
   set_timers();
 }
 
@@ -147,10 +147,6 @@ void Tuner::assist(Helped& helped, const std::string& text) {
   if (view == nullptr) return;
   view->assistance = text;
   if (observer_.load_changed) observer_.load_changed(view->id);
-}
-
-uint64_t Tuner::bytes_of(const Reader& reader) {
-  return std::max(senses_.bytes_seen(reader), accelerator_.consumed(reader));
 }
 
 }  // namespace tuneshift

@@ -44,8 +44,12 @@ bool is_warm(const Facts& facts, uint64_t own_bytes) {
 
 bool Detector::Suspect::misses_mapping() const {
   if (!facts->mapped || !read_seen) return false;
-  return latest.bytes - bytes_before >= std::min(mapping_proof_bytes, facts->file_size / 4) ||
+  return bytes_in() >= std::min(mapping_proof_bytes, facts->file_size / 4) ||
          latest.jumps >= jumps_before + mapping_proof_jumps;
+}
+
+uint64_t Detector::Suspect::bytes_in() const {
+  return std::max(latest.bytes - bytes_before, consumed);
 }
 
 bool Detector::make_room(Changes& changes) {
@@ -294,13 +298,27 @@ Detector::Changes Detector::on_bytes(const Reader& reader, uint64_t bytes, uint6
   Changes changes;
   auto found = suspects_.find(reader);
   if (found == suspects_.end() || bytes <= found->second.latest.bytes) return changes;
-  Suspect& suspect = found->second;
-  suspect.latest.bytes = bytes;
-  suspect.read_seen = true;
-  if (suspect.state == Suspect::State::loading || suspect.state == Suspect::State::recognised) {
-    suspect.last_ns = std::max(suspect.last_ns, now_ns);
-    decide(reader, suspect, now_ns, changes);
+  found->second.latest.bytes = bytes;
+  if (found->second.state == Suspect::State::loading) {
+    decide(reader, found->second, now_ns, changes);
   }
+  return changes;
+}
+
+Detector::Changes Detector::on_consumed(const Reader& reader, uint64_t bytes, uint64_t now_ns) {
+  Changes changes;
+  auto found = suspects_.find(reader);
+  if (found == suspects_.end()) return changes;
+  Suspect& suspect = found->second;
+  if (suspect.state != Suspect::State::loading && suspect.state != Suspect::State::recognised) {
+    return changes;
+  }
+  const uint64_t since = bytes - std::min(bytes, suspect.bytes_before);
+  if (since <= suspect.bytes_in()) return changes;
+  suspect.consumed = since;
+  suspect.read_seen = true;
+  suspect.last_ns = std::max(suspect.last_ns, now_ns);
+  decide(reader, suspect, now_ns, changes);
   return changes;
 }
 

@@ -60,6 +60,8 @@ class Detector {
   Changes on_sample(const Reader& reader, const ProcessSample& sample, uint64_t now_ns);
   /// A fresh count between two events; see active_readers().
   Changes on_bytes(const Reader& reader, uint64_t bytes, uint64_t now_ns);
+  /// How much of its file has come to a reader that is read ahead of: its misses tell no longer.
+  Changes on_consumed(const Reader& reader, uint64_t bytes, uint64_t now_ns);
   Changes on_process_gone(const ProcessId& process, uint64_t now_ns);
   /// Call at next_deadline_ns(), after on_bytes() for active_readers().
   Changes on_timer(uint64_t now_ns);
@@ -106,6 +108,7 @@ class Detector {
     Event latest;
     uint64_t first_ns = 0;
     uint64_t bytes_before = 0;  ///< of an earlier load by this reader
+    uint64_t consumed = 0;      ///< since then; 0 when it is not read ahead of
     uint64_t sequential_before = 0;
     uint32_t jumps_before = 0;
     bool mapping_seen = false;
@@ -126,6 +129,8 @@ class Detector {
 
     /// Whether it faults in more of its mapping than a header.
     [[nodiscard]] bool misses_mapping() const;
+    /// What came to it since an earlier load.
+    [[nodiscard]] uint64_t bytes_in() const;
   };
   using Suspects = std::map<Reader, Suspect>;
 

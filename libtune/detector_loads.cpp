@@ -44,7 +44,8 @@ void Detector::count(Load& load, const Reader& reader, const Suspect& suspect) {
     entry->facts = *suspect.facts;
     entry->cached_bytes = suspect.cached_bytes;
   }
-  entry->bytes = suspect.latest.bytes - suspect.bytes_before;
+  entry->bytes = suspect.bytes_in();
+  entry->missed = suspect.latest.bytes - suspect.bytes_before;
   entry->sequential =
       suspect.latest.sequential - std::min(suspect.sequential_before, suspect.latest.sequential);
 

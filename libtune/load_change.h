@@ -42,7 +42,8 @@ struct LoadChange {
 /// A process that reads, or has read, a file of a load.
 struct LoadReader {
   Reader reader;
-  uint64_t bytes = 0;
+  uint64_t bytes = 0;   ///< came to it: missed, or read ahead of it
+  uint64_t missed = 0;  ///< by itself
   uint64_t sequential = 0;
   uint64_t cached_bytes = 0;  ///< were in the page cache before it came
   Facts facts;

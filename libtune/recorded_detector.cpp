@@ -37,6 +37,12 @@ Detector::Changes RecordedDetector::on_bytes(const Reader& reader, uint64_t byte
   return told(Detector::on_bytes(reader, bytes, now_ns), now_ns);
 }
 
+Detector::Changes RecordedDetector::on_consumed(const Reader& reader, uint64_t bytes,
+                                                uint64_t now_ns) {
+  if (listener_) listener_({now_ns, TraceConsumed{reader, bytes}});
+  return told(Detector::on_consumed(reader, bytes, now_ns), now_ns);
+}
+
 Detector::Changes RecordedDetector::on_process_gone(const ProcessId& process, uint64_t now_ns) {
   if (listener_) listener_({now_ns, TraceGone{process}});
   return told(Detector::on_process_gone(process, now_ns), now_ns);

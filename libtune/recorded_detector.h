@@ -37,6 +37,7 @@ class RecordedDetector : private Detector {
   Changes on_facts(const Reader& reader, const Result<Facts>& facts, uint64_t now_ns);
   Changes on_sample(const Reader& reader, const ProcessSample& sample, uint64_t now_ns);
   Changes on_bytes(const Reader& reader, uint64_t bytes, uint64_t now_ns);
+  Changes on_consumed(const Reader& reader, uint64_t bytes, uint64_t now_ns);
   Changes on_process_gone(const ProcessId& process, uint64_t now_ns);
   Changes on_timer(uint64_t now_ns);
   Changes cancel(uint32_t load, uint64_t now_ns);

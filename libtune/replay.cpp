@@ -109,6 +109,9 @@ class Replay {
   void on(uint64_t time_ns, const TraceBytes& input) {
     carry_out(detector_.on_bytes(input.reader, input.bytes, time_ns));
   }
+  void on(uint64_t time_ns, const TraceConsumed& input) {
+    carry_out(detector_.on_consumed(input.reader, input.bytes, time_ns));
+  }
   void on(uint64_t time_ns, const TraceGone& input) {
     carry_out(detector_.on_process_gone(input.process, time_ns));
     leases_.on_process_gone(input.process);

@@ -50,6 +50,12 @@ struct TraceSample {
   Reader reader;
   ProcessSample sample;
 };
+/// What came to a reader that is read ahead of.
+struct TraceConsumed {
+  Reader reader;
+  uint64_t bytes = 0;
+};
+
 struct TraceBytes {
   Reader reader;
   uint64_t bytes = 0;
@@ -114,8 +120,8 @@ struct TraceLabel {
 
 using TraceBody =
     std::variant<TraceOrigin, TraceSettings, TraceMachine, TraceDisk, TraceStore, Event, TraceFacts,
-                 TraceFailure, TraceSample, TraceBytes, TraceGone, TraceTimer, TraceCancel,
-                 TraceDecision, TraceLost, TraceEnd, TraceLabel>;
+                 TraceFailure, TraceSample, TraceBytes, TraceConsumed, TraceGone, TraceTimer,
+                 TraceCancel, TraceDecision, TraceLost, TraceEnd, TraceLabel>;
 
 struct TraceEntry {
   uint64_t time_ns = 0;  ///< CLOCK_MONOTONIC: the `now` of an input or a decision; 0: none

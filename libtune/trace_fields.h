@@ -37,6 +37,8 @@ inline constexpr const char* trace_kind<TraceSample> = "sample";
 template <>
 inline constexpr const char* trace_kind<TraceBytes> = "bytes";
 template <>
+inline constexpr const char* trace_kind<TraceConsumed> = "consumed";
+template <>
 inline constexpr const char* trace_kind<TraceGone> = "gone";
 template <>
 inline constexpr const char* trace_kind<TraceTimer> = "timer";
@@ -152,6 +154,12 @@ void fields(Archive& archive, Some<TraceSample> auto& input) {
 
 template <typename Archive>
 void fields(Archive& archive, Some<TraceBytes> auto& input) {
+  archive.need("reader", input.reader);
+  archive.need("bytes", input.bytes);
+}
+
+template <typename Archive>
+void fields(Archive& archive, Some<TraceConsumed> auto& input) {
   archive.need("reader", input.reader);
   archive.need("bytes", input.bytes);
 }

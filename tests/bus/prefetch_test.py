@@ -121,7 +121,7 @@ class Interrupted(SlowCase):
         os.kill(reader.pid, signal.SIGKILL)
         self.store.process.send_signal(signal.SIGUSR2)
         self.assertTrue(wait_for(lambda: not self.workers(), 10))
-        self.wait_history("abandoned", pid=reader.pid)
+        self.assertEqual(self.history("finished", pid=reader.pid), [])
 
 
 class Off(SlowCase):

@@ -90,16 +90,27 @@ TEST_CASE("a mapped model file is a load when it is read at random, however slow
   CHECK(kinds(detector.on_event(event)) == Kinds{Kind::started});
 }
 
-TEST_CASE("what came to a suspect between two events makes it a load as well") {
+TEST_CASE("what came to a suspect that is read ahead of makes it a load as well") {
   const Reader reader = reader_of(10);
   Detector detector({2000});
   detector.on_event(event_at(reader, Evidence::mapping, 1 * ms, 0));
   detector.on_facts(reader, model_facts(true), 3 * ms);
-  CHECK(detector.on_bytes(reader, proof - 1, 4 * ms).empty());
-  CHECK(kinds(detector.on_bytes(reader, proof, 1500 * ms)) == Kinds{Kind::started});
+  CHECK(detector.on_consumed(reader, proof - 1, 4 * ms).empty());
+  CHECK(kinds(detector.on_consumed(reader, proof, 1500 * ms)) == Kinds{Kind::started});
   CHECK(detector.load(1)->loaded_bytes == proof);
+  CHECK(detector.load(1)->readers.front().missed == 0);
   // It counts as a sign of life.
   CHECK(detector.next_deadline_ns() == 3500 * ms);
+}
+
+TEST_CASE("a server that was read ahead of loads again when it misses again") {
+  const Reader reader = reader_of(10);
+  Detector detector = loading_detector(reader);
+  CHECK(kinds(detector.on_consumed(reader, size, 500 * ms)) == Kinds{Kind::progress});
+  CHECK(kinds(detector.on_timer(500 * ms)) == Kinds{Kind::finished});
+  CHECK(detector.on_event(event_at(reader, Evidence::mapping, 9000 * ms, proof)).empty());
+  CHECK(kinds(detector.on_event(event_at(reader, Evidence::read_miss, 9001 * ms, 2 * proof))) ==
+        Kinds{Kind::suspected});
 }
 
 TEST_CASE("facts taken before the mapping exists are asked for again, a bounded number of times") {

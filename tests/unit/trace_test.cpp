@@ -111,6 +111,7 @@ TEST_CASE("every other kind of line is written and read again") {
   check_round_trip({1, TraceFailure{reader, ErrorCode::timeout, "no answer"}});
   check_round_trip({1, TraceSample{reader, {1, 2, 3, 4}}});
   check_round_trip({1, TraceBytes{reader, UINT64_MAX}});
+  check_round_trip({1, TraceConsumed{reader, UINT64_MAX}});
   check_round_trip({1, TraceGone{reader.process}});
   check_round_trip({1, TraceTimer{}});
   check_round_trip({1, TraceCancel{3}});
