@@ -55,8 +55,8 @@ AssistanceQuestion Tuner::question_of(const Reader& reader, const Helped& helped
                                           [](const OpenDescriptor& one) { return one.direct; }));
   question.mapped = facts.mapped;
   question.by_large_reads = reads_by_itself(facts, event);
-  // Of one moment with the other: together they tell the order.
-  question.missed_bytes = event.bytes;
+  question.missed_bytes = senses_.bytes_seen(reader);
+  question.ordered_bytes = event.bytes;
   question.sequential_bytes = event.sequential;
   question.jumps = event.jumps;
   question.file_size = facts.file_size;
@@ -80,7 +80,7 @@ void Tuner::read_ahead_of(const Reader& reader, Helped& helped) {
     if (helped.reset == 0) assist(helped, "read-ahead only: " + escape(decided.reason));
     return;
   }
-  if (helped.load == 0 && senses_.bytes_seen(reader) < least_suspect_bytes) {
+  if (helped.load == 0 && subject.question.missed_bytes < least_suspect_bytes) {
     if (helped.ahead_looks++ < most_looks) closed_timer_.set(monotonic_ns() + look_period_ns);
     return;
   }

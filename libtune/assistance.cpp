@@ -25,8 +25,8 @@ bool covers(uint64_t head_room_bytes, uint64_t file_size) {
 
 bool reads_randomly(const AssistanceQuestion& question) {
   const bool is_told =
-      question.missed_bytes >= least_order_bytes || question.jumps >= least_order_jumps;
-  return is_told && question.sequential_bytes < question.missed_bytes / 2;
+      question.ordered_bytes >= least_order_bytes || question.jumps >= least_order_jumps;
+  return is_told && question.sequential_bytes < question.ordered_bytes / 2;
 }
 
 /// What is done where memory is plenty.
@@ -46,7 +46,7 @@ Assistance decide_with_memory(const AssistanceQuestion& question) {
   if (question.file_size - cached < least_missing_bytes) return as(Kind::none, "already cached");
   if (question.by_large_reads) return as(Kind::none, "it prefetches by itself");
   if (question.rewindowed > 0 && !answer.random) {
-    return as(Kind::window, question.missed_bytes < least_order_bytes
+    return as(Kind::window, question.ordered_bytes < least_order_bytes
                                 ? "the window, until its order shows"
                                 : "the window suffices");
   }

@@ -21,9 +21,10 @@ struct AssistanceQuestion {
   unsigned direct = 0;  ///< of the open ones: O_DIRECT
   bool mapped = false;  ///< the reader has the file mapped
   bool by_large_reads = false;    ///< several or large reads in flight: it prefetches by itself
-  uint64_t missed_bytes = 0;      ///< Event::bytes
-  uint64_t sequential_bytes = 0;  ///< Event::sequential
-  uint32_t jumps = 0;             ///< Event::jumps
+  uint64_t missed_bytes = 0;      ///< by now
+  uint64_t ordered_bytes = 0;     ///< Event::bytes of the last event: whose order is known
+  uint64_t sequential_bytes = 0;  ///< Event::sequential of the same event
+  uint32_t jumps = 0;             ///< Event::jumps of the same event
   uint64_t file_size = 0;
   uint64_t resident_bytes = 0;  ///< of the file, in the page cache
   HeadRoom head_room;

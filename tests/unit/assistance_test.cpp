@@ -26,6 +26,7 @@ AssistanceQuestion closed_after_mmap() {
   question.confirmed = true;
   question.mapped = true;
   question.missed_bytes = 100 * MiB;
+  question.ordered_bytes = 100 * MiB;
   question.sequential_bytes = 95 * MiB;
   question.file_size = 8 * GiB;
   question.resident_bytes = 100 * MiB;
@@ -42,7 +43,7 @@ AssistanceQuestion rewindowed() {
 }
 
 AssistanceQuestion in_random_order(AssistanceQuestion question) {
-  question.sequential_bytes = question.missed_bytes / 10;
+  question.sequential_bytes = question.ordered_bytes / 10;
   return question;
 }
 
@@ -76,20 +77,29 @@ TEST_CASE("a window that was reset suffices for what continues", "[assistance]")
 
 TEST_CASE("an order shows after some misses", "[assistance]") {
   AssistanceQuestion question = rewindowed();
-  question.missed_bytes = least_order_bytes - 1;
+  question.ordered_bytes = least_order_bytes - 1;
   question.sequential_bytes = 0;
   CHECK(decide_assistance(question).kind == Kind::window);
   CHECK(decide_assistance(question).reason == "the window, until its order shows");
-  question.missed_bytes = least_order_bytes;
+  question.ordered_bytes = least_order_bytes;
   CHECK(decide_assistance(question).kind == Kind::prefetch);
   CHECK(decide_assistance(question).random);
 
   // Single pages: 128 KiB of them.
-  question.missed_bytes = 128 << 10;
+  question.ordered_bytes = 128 << 10;
   question.jumps = least_order_jumps - 1;
   CHECK(decide_assistance(question).kind == Kind::window);
   question.jumps = least_order_jumps;
   CHECK(decide_assistance(question).kind == Kind::prefetch);
+}
+
+TEST_CASE("misses of which no event has told yet have no order", "[assistance]") {
+  AssistanceQuestion question = closed_after_mmap();
+  question.missed_bytes = 7 * MiB;
+  question.ordered_bytes = MiB / 8;
+  question.sequential_bytes = 0;
+  CHECK_FALSE(decide_assistance(question).random);
+  CHECK(decide_assistance(question).reason == "its descriptor is closed");
 }
 
 TEST_CASE("a descriptor that was closed after mmap needs a prefetch", "[assistance]") {
