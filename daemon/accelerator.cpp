@@ -80,6 +80,7 @@ Status Accelerator::start(const Subject& subject, const Assistance& decided) {
   ahead.subject = subject;
   ahead.assistance = decided;
   ahead.consumed_bytes = subject.question.missed_bytes;
+  ahead.missed_bytes = subject.question.missed_bytes;
   ahead.at_start = sample.value();
   uint64_t& taken = subject.question.mapped ? ahead.at_start.file_bytes : ahead.at_start.read_bytes;
   taken -= std::min(taken, ahead.consumed_bytes);
@@ -167,6 +168,7 @@ void Accelerator::look(Ahead& ahead, uint64_t now_ns) {
   consumption.fetched_bytes = ahead.progress.fetched_bytes;
   consumption.file_size = ahead.subject.question.file_size;
   consumption.mapped = ahead.subject.question.mapped;
+  consumption.missed_before = ahead.missed_bytes;
   consumption.told_before = ahead.consumed_bytes;
   const uint64_t consumed = consumed_bytes(consumption);
   const uint64_t since_us = (now_ns - ahead.look_ns) / 1000;
@@ -175,6 +177,7 @@ void Accelerator::look(Ahead& ahead, uint64_t now_ns) {
   ahead.look_ns = now_ns;
 }
 
+  ahead.missed_bytes = consumption.missed_bytes;
 void Accelerator::follow(const Reader& reader) {
   Ahead* ahead = find(reader);
   if (ahead == nullptr) return;

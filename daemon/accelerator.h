@@ -61,8 +61,9 @@ class Accelerator {
     ProcessSample at_start;  ///< as it was before the reader had anything of the file
     PrefetchProgress progress;
     uint64_t consumed_bytes = 0;
-    uint64_t rate = 0;     ///< bytes a second
-    uint64_t look_ns = 0;  ///< of the last sample
+    uint64_t missed_bytes = 0;  ///< by the reader itself, when consumed_bytes was told
+    uint64_t rate = 0;          ///< bytes a second
+    uint64_t look_ns = 0;       ///< of the last sample
   };
 
   void on_progress(const FileId& file, const PrefetchProgress& progress);

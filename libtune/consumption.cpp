@@ -13,7 +13,11 @@ uint64_t consumed_bytes(const Consumption& consumption) {
   // Both are below the size first: the sum of two hostile figures must not wrap.
   const uint64_t missed = std::min(consumption.missed_bytes, size);
   const uint64_t fetched = std::min(consumption.fetched_bytes, size - missed);
-  return std::max(std::min(grown, missed + fetched), consumption.told_before);
+  const uint64_t arrived = missed + fetched;
+  const uint64_t told = consumption.told_before;
+  const uint64_t missed_since = missed - std::min(missed, consumption.missed_before);
+  const uint64_t passed = told < arrived ? std::min(missed_since, arrived - told) : 0;
+  return std::max(std::min(grown, arrived), told + passed);
 }
 
 }  // namespace tuneshift

@@ -12,6 +12,7 @@ struct Consumption {
   ProcessSample at_start;  ///< when the reader was first seen
   ProcessSample now;
   uint64_t missed_bytes = 0;   ///< of the file by the reader itself (Event::bytes)
+  uint64_t missed_before = 0;  ///< the same when told_before was told
   uint64_t fetched_bytes = 0;  ///< of the file the worker has gone through
   uint64_t file_size = 0;
   bool mapped = false;       ///< the reader has the file mapped; else it reads
@@ -22,7 +23,8 @@ struct Consumption {
 /// reads ahead of it, so the growth of its own figures does: RssFile where the file is mapped
 /// (faults map some pages around, so random order is seen too large), rchar where it is read. They
 /// are the process's, not the file's: never more than has come of the file (missed and fetched, or
-/// the file), never less than was told before.
+/// the file), never less than was told before. Where memory is short, pages are taken from it as
+/// it maps others and RssFile stands still: what it misses since is then added to the last answer.
 uint64_t consumed_bytes(const Consumption& consumption);
 
 }  // namespace tuneshift

@@ -14,6 +14,7 @@ Consumption consumption() {
   one.now.file_bytes = 1300;
   one.now.read_bytes = 90;
   one.missed_bytes = 100;
+  one.missed_before = 100;
   one.fetched_bytes = 400;
   one.file_size = 10'000;
   return one;
@@ -51,4 +52,23 @@ TEST_CASE("what was told as consumed stays", "[consumption]") {
   CHECK(consumed_bytes(one) == 300);
   one.now.file_bytes = 10;
   CHECK(consumed_bytes(one) == 250);
+}
+
+TEST_CASE("where pages are taken from a reader, its misses tell how it goes on", "[consumption]") {
+  Consumption one = consumption();
+  one.mapped = true;
+  one.told_before = 300;
+  one.missed_bytes = 150;
+  CHECK(consumed_bytes(one) == 350);
+  one.now.file_bytes = 1340;
+  CHECK(consumed_bytes(one) == 350);
+  one.now.file_bytes = 1360;
+  CHECK(consumed_bytes(one) == 360);
+  one.told_before = 540;
+  CHECK(consumed_bytes(one) == 550);
+  one.told_before = 600;
+  CHECK(consumed_bytes(one) == 600);
+  one.missed_before = 200;
+  one.told_before = 400;
+  CHECK(consumed_bytes(one) == 400);
 }
