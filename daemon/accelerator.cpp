@@ -89,11 +89,14 @@ Status Accelerator::start(const Subject& subject, const Assistance& decided) {
   return {};
 }
 
-void Accelerator::confirm(const Reader& reader) {
+std::optional<Assistance> Accelerator::confirm(const Reader& reader) {
   Ahead* const ahead = find(reader);
-  if (ahead == nullptr || ahead->subject.question.confirmed) return;
-  ahead->subject.question.confirmed = true;
+  if (ahead == nullptr || ahead->subject.question.confirmed) return std::nullopt;
+  AssistanceQuestion& question = ahead->subject.question;
+  question.confirmed = true;
   allow(*ahead);
+  question.head_room = read_head_room(kernel_, reader.process.pid);
+  return decide_assistance(question);
 }
 
 void Accelerator::stop(const Reader& reader) {
@@ -165,19 +168,19 @@ void Accelerator::look(Ahead& ahead, uint64_t now_ns) {
   consumption.at_start = ahead.at_start;
   consumption.now = sample.value();
   consumption.missed_bytes = hooks_.bytes_seen(reader);
+  consumption.missed_before = ahead.missed_bytes;
   consumption.fetched_bytes = ahead.progress.fetched_bytes;
   consumption.file_size = ahead.subject.question.file_size;
   consumption.mapped = ahead.subject.question.mapped;
-  consumption.missed_before = ahead.missed_bytes;
   consumption.told_before = ahead.consumed_bytes;
   const uint64_t consumed = consumed_bytes(consumption);
   const uint64_t since_us = (now_ns - ahead.look_ns) / 1000;
   ahead.rate = (consumed - ahead.consumed_bytes) * 1'000'000 / since_us;
   ahead.consumed_bytes = consumed;
+  ahead.missed_bytes = consumption.missed_bytes;
   ahead.look_ns = now_ns;
 }
 
-  ahead.missed_bytes = consumption.missed_bytes;
 void Accelerator::follow(const Reader& reader) {
   Ahead* ahead = find(reader);
   if (ahead == nullptr) return;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "daemon/loop.h"
@@ -40,8 +41,9 @@ class Accelerator {
   Assistance decide(Subject& subject) const;
   /// Starts the worker that was decided for; see Prefetcher::start().
   Status start(const Subject& subject, const Assistance& decided);
-  /// The reader turned out to be a load: more may be read ahead of it.
-  void confirm(const Reader& reader);
+  /// The reader turned out to be a load: more may be read ahead of it. What holds for it from now
+  /// on, the first time.
+  std::optional<Assistance> confirm(const Reader& reader);
   /// Nothing more is read ahead of this reader.
   void stop(const Reader& reader);
   void stop_all();

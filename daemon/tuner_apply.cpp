@@ -191,7 +191,9 @@ void Tuner::rewindow_reader(const Reader& reader, Helped& helped) {
   }
   auto outcome = rewindow(kernel_, reader, helped.descriptors);
   if (!outcome.ok()) {
-    assist(helped, "read-ahead only: " + escape(outcome.error().message));
+    if (!accelerator_.follows(reader)) {
+      assist(helped, "read-ahead only: " + escape(outcome.error().message));
+    }
     read_ahead_of(reader, helped);
     return;
   }
@@ -204,8 +206,11 @@ void Tuner::rewindow_reader(const Reader& reader, Helped& helped) {
     return;
   }
   if (reset == 0) {
-    assist(helped, outcome.value().direct > 0 ? "none: reads with O_DIRECT"
-                                              : "read-ahead only: the descriptor is closed");
+    // A suspect that is read ahead of already has no need of the window.
+    if (!accelerator_.follows(reader)) {
+      assist(helped, outcome.value().direct > 0 ? "none: reads with O_DIRECT"
+                                                : "read-ahead only: the descriptor is closed");
+    }
     read_ahead_of(reader, helped);
     return;
   }

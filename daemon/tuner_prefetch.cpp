@@ -34,6 +34,21 @@ bool reads_by_itself(const Facts& facts, const Event& event) {
   return !facts.mapped && event.bytes >= least_order_bytes && event.sequential < event.bytes / 2;
 }
 
+std::string in_words(const Assistance& decided) {
+  const std::string reason = ": " + escape(decided.reason);
+  if (decided.kind != Assistance::Kind::prefetch) return "read-ahead only" + reason;
+  return (decided.way == Assistance::Way::mapping ? "read ahead of through its mapping"
+                                                  : "read ahead of by a descriptor") +
+         reason;
+}
+
+// Who is charged with the pages, and why not the reader.
+std::string account_of(const Assistance& decided, const Accelerator::Subject& subject) {
+  if (decided.account == Assistance::Account::reader) return "reader";
+  const std::string& why = subject.question.head_room.account_reason;
+  return "daemon: " + (why.empty() ? "configured" : why);
+}
+
 }  // namespace
 
 AssistanceQuestion Tuner::question_of(const Reader& reader, const Helped& helped,
@@ -68,7 +83,8 @@ void Tuner::read_ahead_of(const Reader& reader, Helped& helped) {
   const Facts* const facts = detector_.facts(reader);
   if (facts == nullptr || !config_.prefetch || helped.ahead_over) return;
   if (accelerator_.follows(reader)) {
-    if (helped.load != 0) accelerator_.confirm(reader);
+    const auto decided = helped.load != 0 ? accelerator_.confirm(reader) : std::nullopt;
+    if (decided) assist(helped, in_words(*decided));
     return;
   }
   Accelerator::Subject subject;
@@ -77,7 +93,7 @@ void Tuner::read_ahead_of(const Reader& reader, Helped& helped) {
   subject.account_to_daemon = config_.prefetch_account_daemon;
   const Assistance decided = accelerator_.decide(subject);
   if (decided.kind != Assistance::Kind::prefetch) {
-    if (helped.reset == 0) assist(helped, "read-ahead only: " + escape(decided.reason));
+    if (helped.reset == 0) assist(helped, in_words(decided));
     return;
   }
   if (helped.load == 0 && subject.question.missed_bytes < least_suspect_bytes) {
@@ -85,8 +101,6 @@ void Tuner::read_ahead_of(const Reader& reader, Helped& helped) {
     return;
   }
   const bool observing = policy_.mode() == Mode::observe;
-  const char* const way =
-      decided.way == Assistance::Way::mapping ? "through its mapping" : "by a descriptor";
   if (!observing) {
     subject.window_bytes = window_of(kernel_, store_of(reader));
     if (const Status started = accelerator_.start(subject, decided); !started.ok()) {
@@ -94,19 +108,19 @@ void Tuner::read_ahead_of(const Reader& reader, Helped& helped) {
       assist(helped, "read-ahead only: " + escape(started.error().message));
       return;
     }
-    assist(helped, "read ahead of " + std::string(way) + ": " + escape(decided.reason));
+    assist(helped, in_words(decided));
     if (LoadView* view = book_.find(helped.load)) {
       LoadBook::helped(*view, subject.question.missed_bytes, monotonic_ns());
     }
   }
   helped.ahead_over = observing;
   recorder_.add(observing ? "would-prefetch" : "prefetching",
-                helped.path + (observing ? ": would be" : ": is") + " read ahead " + way + ": " +
-                    escape(decided.reason),
+                helped.path + (observing ? ": would be " : ": is ") + in_words(decided),
                 {{"pid", static_cast<uint32_t>(reader.process.pid)},
                  {"path", helped.path},
                  {"load", helped.load},
                  {"reason", escape(decided.reason)},
+                 {"account", account_of(decided, subject)},
                  {"bytes", decided.budget_bytes},
                  {"after_us", (monotonic_ns() - helped.suspected_ns) / 1000}});
 }
