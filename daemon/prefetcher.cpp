@@ -112,7 +112,8 @@ int Prefetcher::State::on_report(sd_event_source*, int fd, uint32_t, void* data)
   auto& slot = *static_cast<Slot*>(data);
   char packet[max_prefetch_packet_bytes];
   const ssize_t got = recv(fd, packet, sizeof packet, MSG_DONTWAIT);
-  if (got < 0 && (errno == EAGAIN || errno == EINTR)) return 0;
+  // ECONNRESET: it ended with a budget unread. Told once, and before what it has said.
+  if (got < 0 && (errno == EAGAIN || errno == EINTR || errno == ECONNRESET)) return 0;
   if (got <= 0) {
     // It ended without a last word: on_exit() knows how.
     slot.report.reset();
