@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "daemon/prefetch_protocol.h"
 #include "daemon/process_watch.h"
 #include "libtune/consumption.h"
 #include "libtune/head_room.h"
@@ -79,6 +80,7 @@ Status Accelerator::start(const Subject& subject, const Assistance& decided) {
   Ahead& ahead = files_[subject.reader.file];
   ahead.subject = subject;
   ahead.assistance = decided;
+  ahead.allowed_bytes = decided.budget_bytes;
   ahead.consumed_bytes = subject.question.missed_bytes;
   ahead.missed_bytes = subject.question.missed_bytes;
   ahead.at_start = sample.value();
@@ -190,7 +192,7 @@ void Accelerator::follow(const Reader& reader) {
   if (ahead != nullptr) allow(*ahead);
 }
 
-void Accelerator::allow(const Ahead& ahead) {
+void Accelerator::allow(Ahead& ahead) {
   if (ahead.progress.ended) return;
   const Reader& reader = ahead.subject.reader;
   AheadQuestion question;
@@ -200,7 +202,15 @@ void Accelerator::allow(const Ahead& ahead) {
   question.consumed_bytes = ahead.consumed_bytes;
   question.consumed_bytes_a_second = ahead.rate;
   question.head_room_bytes = read_head_room(kernel_, reader.process.pid).bytes;
-  prefetcher_.allow(reader.file, budget_ahead(question));
+  const uint64_t budget = budget_ahead(question);
+  const uint64_t told = ahead.allowed_bytes;
+  // The worker reports when it has used up what it may, which comes back here: a few pages more
+  // each time would be a packet for each few pages.
+  const uint64_t change = std::max(budget, told) - std::min(budget, told);
+  const bool final = budget == 0 || budget == question.file_size;
+  if (change == 0 || (change < prefetch_report_bytes && !final)) return;
+  ahead.allowed_bytes = budget;
+  prefetcher_.allow(reader.file, budget);
 }
 
 uint64_t Accelerator::arrived(const Ahead& ahead) const {

@@ -62,6 +62,7 @@ class Accelerator {
     Assistance assistance;
     ProcessSample at_start;  ///< as it was before the reader had anything of the file
     PrefetchProgress progress;
+    uint64_t allowed_bytes = 0;  ///< as the worker was told
     uint64_t consumed_bytes = 0;
     uint64_t missed_bytes = 0;  ///< by the reader itself, when consumed_bytes was told
     uint64_t rate = 0;          ///< bytes a second
@@ -74,7 +75,7 @@ class Accelerator {
   void look(Ahead& ahead, uint64_t now_ns);
   /// Looks, tells, and says how far the worker may go.
   void follow(const Reader& reader);
-  void allow(const Ahead& ahead);
+  void allow(Ahead& ahead);
   [[nodiscard]] uint64_t arrived(const Ahead& ahead) const;
   Ahead* find(const Reader& reader);
   [[nodiscard]] const Ahead* find(const Reader& reader) const;
