@@ -93,7 +93,10 @@ void Tuner::read_ahead_of(const Reader& reader, Helped& helped) {
   subject.account_to_daemon = config_.prefetch_account_daemon;
   const Assistance decided = accelerator_.decide(subject);
   if (decided.kind != Assistance::Kind::prefetch) {
-    if (helped.reset == 0) assist(helped, in_words(decided));
+    // Of O_DIRECT alone the re-window has told: no read-ahead of its store helps either.
+    const bool direct = !subject.question.mapped && subject.question.direct > 0 &&
+                        subject.question.direct == subject.question.descriptors;
+    if (helped.reset == 0 && !direct) assist(helped, in_words(decided));
     return;
   }
   if (helped.load == 0 && subject.question.missed_bytes < least_suspect_bytes) {
