@@ -117,6 +117,7 @@ class Tuner {
     std::optional<uint64_t> turn;  ///< the apply whose receipt it waits for
     bool rewindowed = false;
     unsigned reset = 0;          ///< descriptors
+    unsigned open = 0;           ///< of `descriptors`: still were when they were to be reset
     bool ahead_over = false;     ///< a worker has been there, or could not be; or it was told of
     unsigned ahead_looks = 0;    ///< at a suspect that has not read enough yet
     uint64_t rewindowed_ns = 0;  ///< when, and what had been read by then

@@ -199,6 +199,8 @@ void Tuner::rewindow_reader(const Reader& reader, Helped& helped) {
   }
   for (const std::string& failure : outcome.value().failures) recorder_.warn(escape(failure));
   const unsigned reset = outcome.value().reset;
+  helped.open = reset + outcome.value().direct +
+                static_cast<unsigned>(outcome.value().failures.size());
   if (putting_back) {
     helped.rewindowed = false;
     helped.reset = 0;

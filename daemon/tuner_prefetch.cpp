@@ -63,7 +63,7 @@ AssistanceQuestion Tuner::question_of(const Reader& reader, const Helped& helped
         const auto known = machine().disks.find(disk);
         return known != machine().disks.end() && known->second.rotational;
       });
-  question.descriptors = static_cast<unsigned>(helped.descriptors.size());
+  question.descriptors = helped.open;
   question.rewindowed = helped.rewindowed ? helped.reset : 0;
   question.direct =
       static_cast<unsigned>(std::count_if(helped.descriptors.begin(), helped.descriptors.end(),
