@@ -19,7 +19,7 @@
 #include <vector>
 
 #include "read_queues.h"
-#include "tensor_order.h"
+#include "client/compare/tensor_order.h"
 
 namespace tuneshift {
 namespace {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-#include "tensor_order.h"
+#include "client/compare/tensor_order.h"
 
 #include <charconv>
 #include <cstring>
