@@ -45,7 +45,8 @@ int TerminationSignals::next(bool& by_terminal) const {
   return static_cast<int>(info.ssi_signo);
 }
 
-Result<pid_t> start_command(const std::vector<std::string>& command, const sigset_t& mask) {
+Result<pid_t> start_command(const std::vector<std::string>& command, const sigset_t& mask,
+                            int output, int errors) {
   std::vector<std::string> words = command;
   std::vector<char*> argv;
   argv.reserve(words.size() + 1);
@@ -55,8 +56,13 @@ Result<pid_t> start_command(const std::vector<std::string>& command, const sigse
   posix_spawnattr_init(&attributes);
   posix_spawnattr_setsigmask(&attributes, &mask);
   posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  if (output >= 0) posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
+  if (errors >= 0) posix_spawn_file_actions_adddup2(&actions, errors, STDERR_FILENO);
   pid_t pid = 0;
-  const int failed = posix_spawnp(&pid, argv[0], nullptr, &attributes, argv.data(), environ);
+  const int failed = posix_spawnp(&pid, argv[0], &actions, &attributes, argv.data(), environ);
+  posix_spawn_file_actions_destroy(&actions);
   posix_spawnattr_destroy(&attributes);
   if (failed != 0) return errno_error(failed, "cannot run '" + command.front() + "'");
   return pid;

@@ -46,8 +46,10 @@ class TerminationSignals {
   sigset_t before_;
 };
 
-/// Starts `command` without a shell. The error's errno_value says why it could not.
-Result<pid_t> start_command(const std::vector<std::string>& command, const sigset_t& mask);
+/// Starts `command` without a shell, its standard output and error to descriptors unless these are
+/// negative. The error's errno_value says why it could not.
+Result<pid_t> start_command(const std::vector<std::string>& command, const sigset_t& mask,
+                            int output = -1, int errors = -1);
 
 /// Waits for a child that has ended; its exit status as a shell reports it (128 + signal).
 int reap(pid_t pid);

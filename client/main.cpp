@@ -52,11 +52,14 @@ int run(int argc, char** argv) {
   add_record_verbs(app, session);
   add_replay_verbs(app, session);
   add_bench_verbs(app, session);
+  add_compare_verbs(app, session);
   // After the verbs, which would inherit it.
   app.footer(
       "Without a VERB: status. Every verb takes --json.\n"
       "Exit status: 0, 1 when it failed, 2 for a usage error, 3 when the daemon is not there.");
-  for (auto* added : app.get_subcommands({})) added->group("Verbs");
+  for (auto* added : app.get_subcommands({})) {
+    if (!added->get_group().empty()) added->group("Verbs");  // without one it is hidden
+  }
 
   const SplitArguments arguments = split_arguments(argc, argv);
   session.command = arguments.command;

@@ -45,6 +45,7 @@ void add_monitor_verbs(CLI::App& app, Session& session);
 void add_record_verbs(CLI::App& app, Session& session);
 void add_replay_verbs(CLI::App& app, Session& session);
 void add_bench_verbs(CLI::App& app, Session& session);
+void add_compare_verbs(CLI::App& app, Session& session);
 void add_top_verbs(CLI::App& app, Session& session);
 
 /// What `tuneshiftctl` does without a verb.

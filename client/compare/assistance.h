@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "client/compare/keeper.h"
+#include "client/connection.h"
+#include "libtune/result.h"
+
+namespace tuneshift {
+
+/// The daemon, told to help or to keep out of it.
+class Assistance {
+ public:
+  /// Without a daemon this works as well, and does nothing: why_not() says so.
+  static Result<Assistance> connect(Keeper& keeper);
+
+  /// Why it cannot help; empty when it can.
+  [[nodiscard]] const std::string& why_not() const { return why_not_; }
+
+  /// It puts everything back and does nothing for two minutes, or until renew(): returns when
+  /// everything is back.
+  Status stand_aside();
+  /// It helps whoever loads, whatever its mode was.
+  Status help();
+  /// Before the two minutes are over.
+  Status renew();
+
+ private:
+  Assistance(std::unique_ptr<Daemon> daemon, Keeper& keeper)
+      : daemon_(std::move(daemon)), keeper_(keeper) {}
+  Status wait_until_put_back();
+  std::unique_ptr<Daemon> daemon_;
+  Keeper& keeper_;
+  std::string why_not_;
+  std::string mode_before_;
+  bool is_kept_ = false;  ///< the keeper knows the mode
+  enum class Told { nothing, aside, help } told_ = Told::nothing;
+};
+
+}  // namespace tuneshift

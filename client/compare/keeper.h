@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+#include <vector>
+
+#include "client/child.h"
+#include "libtune/result.h"
+
+namespace tuneshift {
+
+/// A process that puts back what a comparison changes, however the comparison ends: when it says
+/// so, or when it is killed.
+class Keeper {
+ public:
+  /// Forks: before this process has threads, or is on a bus.
+  static Result<Keeper> start();
+  Keeper(Keeper&& other) noexcept : socket_(std::move(other.socket_)), pid_(other.pid_) {
+    other.pid_ = -1;
+  }
+  Keeper& operator=(Keeper&&) = delete;
+  Keeper(const Keeper&) = delete;
+  Keeper& operator=(const Keeper&) = delete;
+  ~Keeper() { (void)put_back(); }
+
+  // What was there before. Each is told before the first change.
+  Status keep_mode(const std::string& mode);
+  /// `path` of KernelFs. Goes back only where it still shows `ours`.
+  Status keep_value(const std::string& path, const std::string& ours, const std::string& original);
+  /// tuned's profile; empty when it had none.
+  Status keep_tuned(const std::string& profile);
+
+  // The comparison has put it back itself.
+  Status forget_value();
+  Status forget_tuned();
+
+  /// Waits until all is as it was; what could not be put back was said on standard error.
+  Status put_back();
+
+ private:
+  Keeper(OwnedFd socket, pid_t pid) : socket_(std::move(socket)), pid_(pid) {}
+  Status tell(const std::vector<std::string>& words);
+  OwnedFd socket_;
+  pid_t pid_;
+};
+
+}  // namespace tuneshift

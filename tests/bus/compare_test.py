@@ -1,0 +1,151 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""tuneshiftctl compare on the slow store: figures, and that everything is put back."""
+import json
+import os
+import re
+import signal
+import subprocess
+import unittest
+
+import bus_case
+from bus_case import BusCase, read, write
+from lib.machine import Scratch
+from lib.processes import spawn, wait_for
+from lib.programs import SlowStore, make_model
+
+MODEL_BYTES = 300 << 20
+MODEL = None
+
+
+def setUpModule():
+    global MODEL
+    memory = Scratch("/dev/shm", "compare")
+    unittest.addModuleCleanup(memory.__exit__)
+    make_model(bus_case.BUILD, os.path.join(memory.folder("source"), "model.safetensors"),
+               MODEL_BYTES, "--no-sync")
+    store = SlowStore(bus_case.BUILD, memory.join("source"), memory.folder("mount"))
+    unittest.addModuleCleanup(store.__exit__)
+    MODEL = memory.join("mount", "model.safetensors")
+
+
+class Compare(BusCase):
+    configuration = "mode: observe\ndetection: {settle: 1s}\n"
+
+    def setUp(self):
+        device = os.stat(MODEL).st_dev
+        self.read_ahead = f"/sys/class/bdi/{os.major(device)}:{os.minor(device)}/read_ahead_kb"
+        super().setUp()
+        self.programs = self.scratch.folder("programs")
+
+    def command(self, *options, path=None):
+        return [os.path.join(bus_case.BUILD, "client/tuneshiftctl"), "compare", path or MODEL, *options]
+
+    def environment(self):
+        return dict(self.daemon.environment, PATH=f"{self.programs}:/usr/bin:/bin",
+                    LC_ALL="C.UTF-8")
+
+    def compare(self, *options, path=None):
+        return subprocess.run(self.command(*options, path=path), env=self.environment(),
+                              capture_output=True, text=True, timeout=120, check=False,
+                              stdin=subprocess.DEVNULL)
+
+    def started(self, *options):
+        process = spawn(self.command(*options), env=self.environment(),
+                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.addCleanup(process.communicate)
+        self.addCleanup(process.kill)
+        return process
+
+    def add_program(self, name, text):
+        path = os.path.join(self.programs, name)
+        write(path, "#!/bin/sh\n" + text)
+        os.chmod(path, 0o755)
+
+    def assert_as_before(self):
+        self.wait_equal(lambda: self.get("Mode"), "observe")
+        self.wait_equal(lambda: read(self.read_ahead), "128")
+
+    def test_help_is_faster_than_stock_and_nothing_stays_changed(self):
+        page = self.scratch.join("page.html")
+        done = self.compare("--rounds", "1", "--json", "--html", page)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        document = json.loads(done.stdout)
+        self.assertEqual((document["path"], document["size"], document["reader"]),
+                         (MODEL, MODEL_BYTES, "mmap"))
+        self.assertEqual(document["notes"], [])
+        median = {row["variant"]: row.get("median_ms") for row in document["variants"]}
+        # It is eight times as fast: a machine that is busy takes some of that.
+        self.assertLess(2 * median["tuneshift"], median["stock"])
+        self.assertLess(2 * median["read-ahead 4096"], median["stock"])
+        self.assertLess(document["ceiling_ms"], median["stock"])
+        self.assert_as_before()
+        # The daemon saw the load of its own round, and no other.
+        self.assertEqual(len(self.history("started")), 1, self.history())
+        self.assertEqual(re.findall("<circle", read(page)), ["<circle"] * 4)
+
+    def test_programs_that_are_installed_are_compared_and_tuned_is_put_back(self):
+        calls = self.scratch.join("calls")
+        self.add_program("vmtouch", f'echo "vmtouch $*" >>{calls}\nexec cat "$3" >/dev/null\n')
+        self.add_program("tuned-adm", f'echo "tuned-adm $*" >>{calls}\n'
+                         'echo "Current active profile: balanced"\n')
+        done = self.compare("--rounds", "1", "--reader", "read", "--json")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        rows = {row["variant"]: row for row in json.loads(done.stdout)["variants"]}
+        self.assertEqual([row for row in rows.values() if "ms" not in row], [])
+        self.assertEqual(read(calls).splitlines(),
+                         ["tuned-adm active", f"vmtouch -q -t {MODEL}",
+                          "tuned-adm profile throughput-performance", "tuned-adm profile balanced"])
+
+    def test_one_that_is_interrupted_puts_back_what_is_changed(self):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            process = self.started("--rounds", "9")
+            self.assertTrue(wait_for(lambda: read(self.read_ahead) == "4096", 60, 0.01))
+            process.send_signal(number)
+            output, errors = process.communicate(timeout=20)
+            self.assertEqual((process.returncode, output, errors),
+                             (1, b"", b"tuneshiftctl: interrupted\n"))
+            # At once: it had waited for that.
+            self.assertEqual((self.get("Mode"), read(self.read_ahead)), ("observe", "128"))
+
+    def test_one_that_is_killed_leaves_nothing(self):
+        changes = [lambda: self.get("Mode") == "paused", lambda: self.get("Mode") == "auto",
+                   lambda: read(self.read_ahead) == "4096" and self.get("Mode") == "paused"]
+        for changed in changes:
+            process = self.started("--rounds", "9", "--html", self.scratch.join("page.html"))
+            self.assertTrue(wait_for(changed, 60, 0.005))
+            process.kill()
+            process.wait()
+            self.assert_as_before()
+            os.unlink(self.scratch.join("page.html"))
+
+    def test_a_daemon_that_somebody_paused_stays_paused(self):
+        self.call("SetMode", "s", "paused")
+        done = self.compare("--rounds", "1", "--json")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        rows = {row["variant"]: row for row in json.loads(done.stdout)["variants"]}
+        self.assertIn("paused", rows["tuneshift"]["skipped"])
+        self.assertIn("ms", rows["read-ahead 4096"])
+        self.assertEqual(self.get("Mode"), "paused")
+
+    def test_without_a_daemon_the_others_are_compared(self):
+        self.daemon.stop()
+        done = self.compare("--rounds", "1")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("tuneshift: tuneshiftd is not running", done.stdout)
+        self.assertRegex(done.stdout, r"\nread-ahead 4096 +\d+ ")
+
+    def test_what_cannot_be_loaded_changes_nothing(self):
+        other = os.path.join(os.path.dirname(MODEL), "missing")
+        for path, options, reason in (
+                (other, (), "No such file"), (os.path.dirname(MODEL), (), "a directory"),
+                ("/dev/zero", (), "not a file"), (bus_case.__file__, (), "smaller than 16 MiB"),
+                (MODEL, ("--html", MODEL), "File exists")):
+            done = self.compare(*options, path=path)
+            self.assertEqual((done.returncode, done.stdout), (1, ""))
+            self.assertRegex(done.stderr, rf"\Atuneshiftctl: [^\n]*{reason}[^\n]*\n\Z")
+        self.assertEqual(self.history("mode"), [])
+
+
+if __name__ == "__main__":
+    bus_case.main()
