@@ -5,6 +5,8 @@
 #include <chrono>
 #include <thread>
 
+#include "client/format.h"
+
 namespace tuneshift {
 
 namespace {
@@ -38,6 +40,7 @@ Result<Assistance> Assistance::connect(Keeper& keeper) {
     assistance.daemon_.reset();
     return assistance;
   }
+  assistance.since_us_ = now_us();
   assistance.mode_before_ = manager.value()["mode"].text();
   if (assistance.mode_before_ == "paused") {
     assistance.why_not_ = "somebody paused it; 'tuneshiftctl mode auto' ends that";
@@ -68,6 +71,22 @@ Status Assistance::help() {
 
 Status Assistance::renew() {
   return told_ == Told::aside ? daemon_->pause(kPauseSeconds) : Status();
+}
+
+std::string Assistance::why_no_load(const std::set<uint64_t>& pids) const {
+  if (!daemon_ || pids.empty()) return {};
+  const auto history = daemon_->history(since_us_);
+  if (!history) return {};  // not everybody may ask
+  std::string why =
+      "it saw no load: files below its size floor and reads past the page cache "
+      "of FUSE and NFS are not looked at";
+  for (const Json& row : history.value().items()) {
+    if (!pids.contains(row["pid"].number())) continue;
+    const std::string kind = row["kind"].text();
+    if (kind == "started") return {};
+    if (kind == "rejected") why = row["reason"].text();
+  }
+  return why;
 }
 
 Status Assistance::wait_until_put_back() {

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "client/compare/keeper.h"
@@ -24,6 +26,8 @@ class Assistance {
   Status stand_aside();
   /// It helps whoever loads, whatever its mode was.
   Status help();
+  /// Why it saw no load in any of these processes, as far as it says; empty when it did.
+  [[nodiscard]] std::string why_no_load(const std::set<uint64_t>& pids) const;
   /// Before the two minutes are over.
   Status renew();
 
@@ -35,6 +39,7 @@ class Assistance {
   Keeper& keeper_;
   std::string why_not_;
   std::string mode_before_;
+  uint64_t since_us_ = 0;
   bool is_kept_ = false;  ///< the keeper knows the mode
   enum class Told { nothing, aside, help } told_ = Told::nothing;
 };

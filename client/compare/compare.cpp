@@ -117,6 +117,8 @@ Status measure_rounds(Bench& bench, std::vector<Step>& steps, unsigned rounds,
 }
 
 void add_notes(const Bench& bench, Comparison& comparison) {
+  const std::string why = bench.assistance.why_no_load(bench.helped);
+  if (!why.empty()) comparison.notes.push_back("tuneshift did not help: " + why + '.');
   if (!bench.file.can_tell_cached) {
     comparison.notes.emplace_back(
         "Whether the file was cold cannot be told: the kernel says so to its owner alone.");
@@ -157,10 +159,10 @@ Result<Comparison> measure(const ModelFile& file, const CompareArguments& argume
   for (const Step& step : steps) comparison.variants.push_back({step.name, step.skipped, {}});
   const Status measured = measure_rounds(bench, steps, arguments.rounds, comparison);
   show_step("");
+  add_notes(bench, comparison);
   const Status back = keeper.value().put_back();
   if (!measured) return measured.error();
   if (!back) return back.error();
-  add_notes(bench, comparison);
   return comparison;
 }
 

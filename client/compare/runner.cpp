@@ -71,6 +71,7 @@ Result<Ran> Runner::run_to(const std::vector<std::string>& command, int output, 
   const auto start = std::chrono::steady_clock::now();
   const auto pid = start_command(command, stop_.mask_before(), output, errors);
   if (!pid) return pid.error();
+  last_pid_ = pid.value();
   const Status waited = wait(pid.value());
   if (!waited) kill(pid.value(), SIGKILL);
   Ran ran;

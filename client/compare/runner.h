@@ -34,6 +34,8 @@ class Runner {
 
   /// Loads a file in a process of its own, whose program is this one: milliseconds.
   Result<double> load(const std::string& path, Reader reader);
+  /// The process that ran last.
+  [[nodiscard]] pid_t last_pid() const { return last_pid_; }
   /// How fast its store gives it, past the page cache: bytes a second.
   Result<uint64_t> measure_ceiling(const std::string& path);
 
@@ -43,6 +45,7 @@ class Runner {
   Result<std::string> ask_child(const std::vector<std::string>& arguments);
   TerminationSignals stop_;
   std::function<Status()> renew_;
+  pid_t last_pid_ = 0;
 };
 
 /// The other end of load() and measure_ceiling(), in the child: prints the figure, or why there is

@@ -59,7 +59,9 @@ Result<double> load_helped(Bench& bench) {
   // While it looks away: what is looked at here is mapped for a moment.
   if (const Status cold = make_cold(bench); !cold) return cold.error();
   if (const Status told = bench.assistance.help(); !told) return told.error();
-  return bench.runner.load(bench.file.path, bench.reader);
+  const auto loaded = bench.runner.load(bench.file.path, bench.reader);
+  bench.helped.insert(static_cast<uint64_t>(bench.runner.last_pid()));
+  return loaded;
 }
 
 /// A program that reads the file first is part of the time that the load takes.
@@ -105,7 +107,12 @@ Result<double> load_with_read_ahead(Bench& bench) {
   if (const Status kept = bench.keeper.keep_value(path, ours, original); !kept) return kept.error();
   if (const Status written = bench.kernel.write(path, ours); !written) return written.error();
   const auto loaded = load_cold(bench);
-  if (const Status back = bench.kernel.write(path, original); !back) return back.error();
+  // Somebody else's value stays.
+  const auto current = bench.kernel.read(path);
+  if (!current) return current.error();
+  if (current.value() == ours) {
+    if (const Status back = bench.kernel.write(path, original); !back) return back.error();
+  }
   if (const Status told = bench.keeper.forget_value(); !told) return told.error();
   return loaded;
 }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #pragma once
 
+#include <cstdint>
 #include <functional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -22,7 +24,8 @@ struct Bench {
   Assistance& assistance;
   Keeper& keeper;
   KernelFs& kernel;
-  uint64_t most_left_bytes = 0;  ///< of the file in the page cache, before any load
+  std::set<uint64_t> helped = {};  ///< processes that loaded while the daemon helped
+  uint64_t most_left_bytes = 0;    ///< of the file in the page cache, before any load
 };
 
 /// One way to load the file.

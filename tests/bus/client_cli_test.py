@@ -35,6 +35,8 @@ USAGE_ERRORS = [
     ["bench"], ["bench", "/", "--block", "5"], ["bench", "/", "--block", "32MiB"],
     ["bench", "/", "--depth", "0"], ["bench", "/", "--order", "up"], ["bench", "/", "--size", "1"],
     ["bench", "/", "--seconds", "0"],
+    ["compare"], ["compare", "x", "--rounds", "0"], ["compare", "x", "--rounds", "101"],
+    ["compare", "x", "--rounds", "many"], ["compare", "x", "--reader", "fast"], ["compare", "x", "y"],
     ["profile", "import-tuned", "x", "--directory", "/usr/lib/tuned", "/etc/tuned"],
 ]
 

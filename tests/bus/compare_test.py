@@ -4,15 +4,16 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import unittest
 
 import bus_case
-from bus_case import BusCase, read, write
+from bus_case import NOBODY, BusCase, read, write
 from lib.machine import Scratch
 from lib.processes import spawn, wait_for
-from lib.programs import SlowStore, make_model
+from lib.programs import Reader, SlowStore, make_model
 
 MODEL_BYTES = 300 << 20
 MODEL = None
@@ -22,8 +23,12 @@ def setUpModule():
     global MODEL
     memory = Scratch("/dev/shm", "compare")
     unittest.addModuleCleanup(memory.__exit__)
+    os.chmod(memory.path, 0o755)
     make_model(bus_case.BUILD, os.path.join(memory.folder("source"), "model.safetensors"),
                MODEL_BYTES, "--no-sync")
+    make_model(bus_case.BUILD, memory.join("source", "small.gguf"), 32 << 20, "--no-sync")
+    with open(memory.join("source", "backup.img"), "wb") as file:
+        file.truncate(MODEL_BYTES)
     store = SlowStore(bus_case.BUILD, memory.join("source"), memory.folder("mount"))
     unittest.addModuleCleanup(store.__exit__)
     MODEL = memory.join("mount", "model.safetensors")
@@ -37,18 +42,21 @@ class Compare(BusCase):
         self.read_ahead = f"/sys/class/bdi/{os.major(device)}:{os.minor(device)}/read_ahead_kb"
         super().setUp()
         self.programs = self.scratch.folder("programs")
+        # Another user may not be let into the build folder.
+        self.program = self.scratch.join("tuneshiftctl")
+        shutil.copy(os.path.join(bus_case.BUILD, "client/tuneshiftctl"), self.program)
 
     def command(self, *options, path=None):
-        return [os.path.join(bus_case.BUILD, "client/tuneshiftctl"), "compare", path or MODEL, *options]
+        return [self.program, "compare", path or MODEL, *options]
 
     def environment(self):
         return dict(self.daemon.environment, PATH=f"{self.programs}:/usr/bin:/bin",
                     LC_ALL="C.UTF-8")
 
-    def compare(self, *options, path=None):
+    def compare(self, *options, path=None, **named):
         return subprocess.run(self.command(*options, path=path), env=self.environment(),
                               capture_output=True, text=True, timeout=120, check=False,
-                              stdin=subprocess.DEVNULL)
+                              stdin=subprocess.DEVNULL, **named)
 
     def started(self, *options):
         process = spawn(self.command(*options), env=self.environment(),
@@ -81,7 +89,7 @@ class Compare(BusCase):
         self.assertLess(document["ceiling_ms"], median["stock"])
         self.assert_as_before()
         # The daemon saw the load of its own round, and no other.
-        self.assertEqual(len(self.history("started")), 1, self.history())
+        self.assertEqual(len(self.history("started", path=MODEL)), 1)
         self.assertEqual(re.findall("<circle", read(page)), ["<circle"] * 4)
 
     def test_programs_that_are_installed_are_compared_and_tuned_is_put_back(self):
@@ -119,6 +127,48 @@ class Compare(BusCase):
             self.assert_as_before()
             os.unlink(self.scratch.join("page.html"))
 
+    def test_tuned_is_put_back_for_one_that_is_killed(self):
+        state = self.scratch.join("tuned-state")
+        write(state, "")
+        self.add_program("tuned-adm", 'case $1 in\n'
+                         f'  active) cat {state} ;;\n'
+                         f'  off) echo "No current active profile." >{state} ;;\n'
+                         f'  profile) echo "Current active profile: $2" >{state} ;;\nesac\n')
+        process = self.started("--rounds", "9")
+        self.assertTrue(wait_for(lambda: "throughput-performance" in read(state), 60, 0.01))
+        process.kill()
+        process.wait()
+        self.wait_equal(lambda: read(state), "No current active profile.")
+        self.assert_as_before()
+
+    def test_a_load_that_is_not_helped_is_explained(self):
+        small = os.path.join(os.path.dirname(MODEL), "small.gguf")
+        for path, options in ((small, ()), (MODEL, ("--reader", "direct"))):
+            done = self.compare("--rounds", "1", "--json", *options, path=path)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            note, = json.loads(done.stdout)["notes"]
+            self.assertIn("tuneshift did not help: it saw no load", note)
+        other = os.path.join(os.path.dirname(MODEL), "backup.img")
+        done = self.compare("--rounds", "1", path=other)
+        self.assertIn("tuneshift did not help: not a model file", done.stdout)
+
+    def test_a_user_may_compare_what_needs_no_rights(self):
+        self.daemon.stop()
+        done = self.compare("--rounds", "1", user=NOBODY, group=NOBODY)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertIn("read-ahead 4096: needs root\n", done.stdout)
+        self.assertIn("Whether the file was cold cannot be told", done.stdout)
+        self.assertRegex(done.stdout, r"\nCeiling: \d")
+
+    def test_pages_that_somebody_has_mapped_stay_and_that_is_said(self):
+        self.daemon.stop()
+        with Reader(bus_case.BUILD, "mmap-sequential", MODEL, "--serve") as reader:
+            reader.loaded()
+            done = self.compare("--rounds", "1")
+            reader.leave()
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("Not all of it was cold: up to 300 MiB stayed", done.stdout)
+
     def test_a_daemon_that_somebody_paused_stays_paused(self):
         self.call("SetMode", "s", "paused")
         done = self.compare("--rounds", "1", "--json")
@@ -140,7 +190,8 @@ class Compare(BusCase):
         for path, options, reason in (
                 (other, (), "No such file"), (os.path.dirname(MODEL), (), "a directory"),
                 ("/dev/zero", (), "not a file"), (bus_case.__file__, (), "smaller than 16 MiB"),
-                (MODEL, ("--html", MODEL), "File exists")):
+                (MODEL, ("--html", MODEL), "File exists"),
+                (MODEL, ("--html", "/nowhere/page.html"), "No such file")):
             done = self.compare(*options, path=path)
             self.assertEqual((done.returncode, done.stdout), (1, ""))
             self.assertRegex(done.stderr, rf"\Atuneshiftctl: [^\n]*{reason}[^\n]*\n\Z")
