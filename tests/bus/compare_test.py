@@ -27,8 +27,9 @@ def setUpModule():
     make_model(bus_case.BUILD, os.path.join(memory.folder("source"), "model.safetensors"),
                MODEL_BYTES, "--no-sync")
     make_model(bus_case.BUILD, memory.join("source", "small.gguf"), 32 << 20, "--no-sync")
-    with open(memory.join("source", "backup.img"), "wb") as file:
-        file.truncate(MODEL_BYTES)
+    for name, size in (("backup.img", MODEL_BYTES), ("huge.gguf", 1 << 44)):
+        with open(memory.join("source", name), "wb") as file:
+            file.truncate(size)
     store = SlowStore(bus_case.BUILD, memory.join("source"), memory.folder("mount"))
     unittest.addModuleCleanup(store.__exit__)
     MODEL = memory.join("mount", "model.safetensors")
@@ -191,6 +192,7 @@ class Compare(BusCase):
                 (other, (), "No such file"), (os.path.dirname(MODEL), (), "a directory"),
                 ("/dev/zero", (), "not a file"), (bus_case.__file__, (), "smaller than 16 MiB"),
                 (MODEL, ("--html", MODEL), "File exists"),
+                (os.path.join(os.path.dirname(MODEL), "huge.gguf"), (), "GiB are available"),
                 (MODEL, ("--html", "/nowhere/page.html"), "No such file")):
             done = self.compare(*options, path=path)
             self.assertEqual((done.returncode, done.stdout), (1, ""))
