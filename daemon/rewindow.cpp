@@ -130,6 +130,14 @@ Status run_child(const UniqueFd& pidfd, const FileId& file, std::vector<Attempt>
 
 }  // namespace
 
+unsigned count_buffered(const KernelFs& kernel, const Reader& reader,
+                        const std::vector<OpenDescriptor>& descriptors) {
+  return static_cast<unsigned>(
+      std::count_if(descriptors.begin(), descriptors.end(), [&](const OpenDescriptor& one) {
+        return !one.direct && still_the_file(kernel, reader, one.fd);
+      }));
+}
+
 Result<RewindowOutcome> rewindow(const KernelFs& kernel, const Reader& reader,
                                  const std::vector<OpenDescriptor>& descriptors) {
   RewindowOutcome outcome;

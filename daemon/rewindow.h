@@ -27,4 +27,9 @@ struct RewindowOutcome {
 Result<RewindowOutcome> rewindow(const KernelFs& kernel, const Reader& reader,
                                  const std::vector<OpenDescriptor>& descriptors);
 
+/// How many of these descriptors the reader still has on the file, without O_DIRECT. Nothing is
+/// done.
+unsigned count_buffered(const KernelFs& kernel, const Reader& reader,
+                        const std::vector<OpenDescriptor>& descriptors);
+
 }  // namespace tuneshift

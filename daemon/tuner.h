@@ -116,12 +116,15 @@ class Tuner {
     bool put_back_due = false;
     std::optional<uint64_t> turn;  ///< the apply whose receipt it waits for
     bool rewindowed = false;
-    unsigned reset = 0;          ///< descriptors
+    unsigned reset = 0;          ///< descriptors, or that would have been in mode observe
     unsigned open = 0;           ///< of `descriptors`: still were when they were to be reset
     bool ahead_over = false;     ///< a worker has been there, or could not be; or it was told of
     unsigned ahead_looks = 0;    ///< at a suspect that has not read enough yet
     uint64_t rewindowed_ns = 0;  ///< when, and what had been read by then
     uint64_t rewindowed_bytes = 0;
+
+    /// Descriptors with O_DIRECT.
+    [[nodiscard]] unsigned direct() const;
   };
 
   void carry_out(const Detector::Changes& changes);

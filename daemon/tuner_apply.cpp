@@ -177,14 +177,15 @@ void Tuner::rewindow_reader(const Reader& reader, Helped& helped) {
                    {"load", helped.load},
                    {"after_us", (monotonic_ns() - helped.suspected_ns) / 1000}});
   };
-  const auto buffered =
-      static_cast<unsigned>(std::count_if(helped.descriptors.begin(), helped.descriptors.end(),
-                                          [](const OpenDescriptor& one) { return !one.direct; }));
   // What was reset in mode auto is put back in any mode.
   if (!putting_back && policy_.mode() != Mode::automatic) {
     if (policy_.mode() != Mode::observe) return;
-    record("would-rewindow", path + ": " + descriptors(buffered) + " would be re-windowed",
-           buffered);
+    helped.reset = count_buffered(kernel_, reader, helped.descriptors);
+    helped.open = helped.reset + helped.direct();
+    if (helped.reset > 0) {
+      record("would-rewindow", path + ": " + descriptors(helped.reset) + " would be re-windowed",
+             helped.reset);
+    }
     assist(helped, "none: observing");
     read_ahead_of(reader, helped);
     return;
@@ -199,8 +200,8 @@ void Tuner::rewindow_reader(const Reader& reader, Helped& helped) {
   }
   for (const std::string& failure : outcome.value().failures) recorder_.warn(escape(failure));
   const unsigned reset = outcome.value().reset;
-  helped.open = reset + outcome.value().direct +
-                static_cast<unsigned>(outcome.value().failures.size());
+  helped.open =
+      reset + outcome.value().direct + static_cast<unsigned>(outcome.value().failures.size());
   if (putting_back) {
     helped.rewindowed = false;
     helped.reset = 0;

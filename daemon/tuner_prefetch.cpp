@@ -64,10 +64,8 @@ AssistanceQuestion Tuner::question_of(const Reader& reader, const Helped& helped
         return known != machine().disks.end() && known->second.rotational;
       });
   question.descriptors = helped.open;
-  question.rewindowed = helped.rewindowed ? helped.reset : 0;
-  question.direct =
-      static_cast<unsigned>(std::count_if(helped.descriptors.begin(), helped.descriptors.end(),
-                                          [](const OpenDescriptor& one) { return one.direct; }));
+  question.rewindowed = helped.reset;
+  question.direct = helped.direct();
   question.mapped = facts.mapped;
   question.by_large_reads = reads_by_itself(facts, event);
   question.missed_bytes = senses_.bytes_seen(reader);
@@ -77,6 +75,11 @@ AssistanceQuestion Tuner::question_of(const Reader& reader, const Helped& helped
   question.file_size = facts.file_size;
   question.resident_bytes = facts.resident_bytes.value_or(0);
   return question;
+}
+
+unsigned Tuner::Helped::direct() const {
+  return static_cast<unsigned>(std::count_if(descriptors.begin(), descriptors.end(),
+                                             [](const OpenDescriptor& one) { return one.direct; }));
 }
 
 void Tuner::read_ahead_of(const Reader& reader, Helped& helped) {
@@ -96,7 +99,8 @@ void Tuner::read_ahead_of(const Reader& reader, Helped& helped) {
     // Of O_DIRECT alone the re-window has told: no read-ahead of its store helps either.
     const bool direct = !subject.question.mapped && subject.question.direct > 0 &&
                         subject.question.direct == subject.question.descriptors;
-    if (helped.reset == 0 && !direct) assist(helped, in_words(decided));
+    const bool observing = policy_.mode() == Mode::observe;
+    if (helped.reset == 0 && !direct && !observing) assist(helped, in_words(decided));
     return;
   }
   if (helped.load == 0 && subject.question.missed_bytes < least_suspect_bytes) {
