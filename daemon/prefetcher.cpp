@@ -64,8 +64,8 @@ Status Prefetcher::State::start(const PrefetchTask& task) {
   slot.state = this;
   slot.order = task.order;
   slot.helper = std::move(spawned.value());
-  // Its reports, and as many for budgets that change; one that says more is not ours any more.
-  slot.packets_left = 2 * (task.order.file_size / prefetch_report_bytes) + 64;
+  // One that says more than it has to say is not ours any more.
+  slot.packets_left = task.order.file_size / prefetch_report_bytes + 16;
   Status watched = watch(slot);
   if (!watched.ok()) {
     kill_helper(slot.helper);
@@ -165,6 +165,7 @@ Status Prefetcher::start(const PrefetchOrder& order, uint64_t budget_bytes) {
 void Prefetcher::allow(const FileId& file, uint64_t budget_bytes) {
   State::Slot* const slot = state_->find(file);
   if (slot == nullptr) return;
+  slot->packets_left += 2;  // how far it came with the old one, and with this one
   // A worker that does not take its packets is stuck, and goes on with what it was told.
   send(slot->helper.socket.get(), &budget_bytes, sizeof budget_bytes, MSG_NOSIGNAL | MSG_DONTWAIT);
 }

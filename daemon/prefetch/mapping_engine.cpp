@@ -153,6 +153,7 @@ class Engine {
       char byte = 0;
       const iovec here{&byte, 1};
       const iovec there{reinterpret_cast<void*>(piece.last_address), 1};
+      // By number: of one that is another process's by now nobody looks at the byte.
       if (process_vm_readv(file_.pid, &here, 1, &there, 1, 0) != 1) {
         if (errno == ESRCH) return reader_gone();
         // Nobody misses what is unmapped by now.

@@ -92,6 +92,16 @@ TEST_CASE("no byte beyond the budget is read, and more once it grows") {
   CHECK(ground.has_resident(file_bytes));
 }
 
+TEST_CASE("a budget may grow in many small steps") {
+  Ground ground;
+  Fetching fetching;
+  REQUIRE(fetching.prefetcher().start(ground.order, 0).ok());
+  for (uint64_t budget = 4096; budget <= 200 * 4096; budget += 4096) {
+    fetching.prefetcher().allow(ground.id(), budget);
+    REQUIRE(fetching.wait_for(ground.id(), budget).fetched_bytes == budget);
+  }
+}
+
 TEST_CASE("a worker that reads is the reader's user, without a right and behind a filter") {
   Ground ground;
   Fetching fetching;
