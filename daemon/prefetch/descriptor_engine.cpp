@@ -2,6 +2,7 @@
 #include "daemon/prefetch/descriptor_engine.h"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -13,9 +14,16 @@ namespace {
 // Enough for a store with 10 ms a request to give 3 GB/s, little beside the memory of a machine
 // that loads models.
 constexpr uint64_t in_flight_bytes = uint64_t{32} << 20;
-// One WILLNEED reads less than it is asked where the store's read-ahead went down meanwhile: each
-// piece of this size is looked for by itself.
+// One WILLNEED reads less than it is asked where the store's read-ahead is smaller than was said:
+// then it is asked in pieces of this size.
 constexpr uint64_t piece_bytes = uint64_t{128} << 10;
+
+// What this process has made the kernel read so far.
+uint64_t bytes_submitted() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<uint64_t>(usage.ru_inblock) * 512;
+}
 
 class Engine {
  public:
@@ -38,7 +46,7 @@ class Engine {
         continue;
       }
       const uint64_t next = std::min({arrived_ + piece_bytes_, asked_, size_});
-      if (Status status = wait_for(arrived_, next); !status.ok()) return status;
+      if (Status status = wait_for(next); !status.ok()) return status;
       arrived_ = next;
       link_.report(arrived_);
       if (!link_.listen(0)) return {};
@@ -50,22 +58,32 @@ class Engine {
   void ask() {
     const uint64_t limit = std::min(size_, link_.budget_bytes());
     while (asked_ < limit && asked_ - arrived_ < std::max(in_flight_bytes, step_bytes_)) {
-      const uint64_t length = std::min(step_bytes_, limit - asked_);
-      posix_fadvise(fd_, static_cast<off_t>(asked_), static_cast<off_t>(length),
-                    POSIX_FADV_WILLNEED);
-      asked_ += length;
+      const uint64_t next = std::min(asked_ + step_bytes_, limit);
+      ask_for(asked_, next);
+      asked_ = next;
     }
   }
 
-  // Until the last byte of [first, last) is there. What is neither there nor on its way is asked
-  // for once more, which costs little when it is.
-  [[nodiscard]] Status wait_for(uint64_t first, uint64_t last) const {
+  void ask_for(uint64_t first, uint64_t last) const {
+    const uint64_t before = bytes_submitted();
+    will_need(first, last);
+    if (bytes_submitted() - before >= last - first) return;
+    // Some of it was cached, or the step was cut.
+    for (; first < last; first += piece_bytes_)
+      will_need(first, std::min(first + piece_bytes_, last));
+  }
+
+  void will_need(uint64_t first, uint64_t last) const {
     posix_fadvise(fd_, static_cast<off_t>(first), static_cast<off_t>(last - first),
                   POSIX_FADV_WILLNEED);
+  }
+
+  // Waits for the last byte of a piece; reads it when the kernel has dropped it meanwhile.
+  [[nodiscard]] Status wait_for(uint64_t end) const {
     char byte = 0;
     ssize_t got = 0;
     do {
-      got = pread(fd_, &byte, 1, static_cast<off_t>(last - 1));
+      got = pread(fd_, &byte, 1, static_cast<off_t>(end - 1));
     } while (got < 0 && errno == EINTR);
     if (got < 0) return errno_error(errno, "read ahead");
     if (got == 0) return Error{ErrorCode::io, "the file has become shorter", {}, 0};

@@ -23,7 +23,8 @@ constexpr uint64_t piece_bytes = uint64_t{4} << 20;
 constexpr size_t pieces_in_flight = 8;
 // The reader may have unmapped the file and put another one there.
 constexpr uint64_t look_again_bytes = uint64_t{16} << 20;
-constexpr size_t max_steps_a_call = 64;
+// A step is several requests where pages in it are cached already: few between two looks.
+constexpr size_t max_steps_a_call = 8;
 // Between two looks at a FUSE connection that is full, and at one that has been for a while.
 constexpr uint64_t full_wait_us = 500;
 constexpr uint64_t stuck_wait_us = 20000;

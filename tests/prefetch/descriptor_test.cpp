@@ -31,7 +31,7 @@ struct Ground {
     order = order_for(*reader, file.path());
   }
   [[nodiscard]] bool has_resident(uint64_t bytes) const {
-    return resident_bytes(file.path(), bytes) == bytes;
+    return testing::has_resident(file.path(), bytes);
   }
   [[nodiscard]] const FileId& id() const { return order.reader.file; }
 

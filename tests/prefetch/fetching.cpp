@@ -3,14 +3,12 @@
 
 #include <fcntl.h>
 #include <grp.h>
-#include <sched.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
@@ -90,13 +88,12 @@ PrefetchOrder order_for(const Process& process, const std::string& path, Prefetc
   return order;
 }
 
-uint64_t resident_bytes(const std::string& path, uint64_t expected) {
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
-  for (;;) {
-    const uint64_t resident = resident_now(path);
-    if (resident == expected || std::chrono::steady_clock::now() > deadline) return resident;
-    sched_yield();
-  }
+bool is_resident(uint64_t resident, uint64_t expected) {
+  return resident <= expected && resident >= expected - expected / 8;
+}
+
+bool has_resident(const std::string& path, uint64_t expected) {
+  return is_resident(resident_now(path), expected);
 }
 
 std::string status_of(pid_t pid, const std::string& key) {

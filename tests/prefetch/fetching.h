@@ -52,9 +52,11 @@ class Fetching {
 PrefetchOrder order_for(const Process& process, const std::string& path,
                         PrefetchOrder::Way way = PrefetchOrder::Way::descriptor);
 
-/// How much of a file is in the page cache. Waits until that is `expected`, not for ever: what lies
-/// in two requests to the disk comes in any order.
-uint64_t resident_bytes(const std::string& path, uint64_t expected);
+/// Whether so much of a file is in the page cache: no byte more, but up to an eighth less. The last
+/// requests come in any order, and a kernel that reclaims ahead of need takes first what was read
+/// ahead and not used yet.
+bool is_resident(uint64_t resident, uint64_t expected);
+bool has_resident(const std::string& path, uint64_t expected);
 
 /// The worker that runs as this process's child; 0 when there is none.
 pid_t worker_pid();

@@ -40,7 +40,7 @@ bool map_and_count(const std::string& path, uint64_t resident, int advice = MADV
   madvise(at, file_bytes, advice);
   for (size_t i = 0; i < mib; i += page) (void)static_cast<const volatile char*>(at)[i];
   Process::wait_for_go();
-  return resident_pages(at, file_bytes) * page == resident;
+  return is_resident(resident_pages(at, file_bytes) * page, resident);
 }
 
 }  // namespace
