@@ -55,6 +55,7 @@ struct Settings {
   unsigned threads = 72;
   bool keep_cache = true;
   bool direct_io = false;
+  bool is_private = false;
   StoreFaults faults;
 };
 
@@ -256,8 +257,8 @@ int serve(fuse_session* session, const Settings& settings) {
 
 int mount_and_serve(Store& store) {
   std::vector<std::string> words = {"slowstore", "-o",
-                                    "ro,allow_other,default_permissions,fsname=slowstore,"
-                                    "subtype=slowstore"};
+                                    "ro,default_permissions,fsname=slowstore,subtype=slowstore"};
+  if (!store.settings.is_private) words.back() += ",allow_other";
   std::vector<char*> pointers;
   for (std::string& word : words) pointers.push_back(word.data());
   fuse_args arguments = FUSE_ARGS_INIT(static_cast<int>(pointers.size()), pointers.data());
@@ -301,6 +302,7 @@ int main(int argc, char** argv) {
   app.add_option("--threads", settings.threads, "requests served at once")->capture_default_str();
   app.add_flag("!--no-keep-cache", settings.keep_cache, "each open drops the file's cached pages");
   app.add_flag("--direct-io", settings.direct_io, "bypass the page cache");
+  app.add_flag("--private", settings.is_private, "for nobody but its own user, not even root");
   StoreFaults& faults = settings.faults;
   app.add_option("--jitter-us", faults.jitter_us,
                  "a read takes up to so much longer, by its file and offset")
