@@ -209,28 +209,59 @@ def mapped(name, *rows):
 
 
 @contextlib.contextmanager
-def reader(mode="mmap-sequential", path=MODEL, uid=0):
-    """A program that reads all of a cold model and stays alive, as a server does."""
+def reader(mode="mmap-sequential", path=MODEL, uid=0, options=(), group=None):
+    """A program that reads all of a cold model and stays alive, as a server does; in a control
+    group where one is named."""
     run("sync")
     pathlib.Path("/proc/sys/vm/drop_caches").write_text("3")
     # It serves until its standard input ends.
-    with subprocess.Popen([HOME / "reader", mode, path, "--serve"], stdin=subprocess.PIPE,
-                          stdout=subprocess.PIPE, user=uid, group=uid, extra_groups=[]) as process:
+    with in_group([HOME / "reader", mode, path, "--serve", *options], group, uid,
+                  stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         try:
             yield process
         finally:
             process.kill()
 
 
+def in_group(command, group=None, uid=0, **pipes):
+    """Starts a command as a user and in a control group, which it joins before it runs."""
+    user = ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups"] if uid else []
+    join = ["sh", "-c", 'echo $$ > "$0/cgroup.procs" && exec "$@"', group] if group else []
+    return subprocess.Popen([*join, *user, *command], **pipes)
+
+
 @contextlib.contextmanager
-def slow_store(mount_point):
+def control_group(name, **files):
+    """A control group of our own, with memory_max=N its file memory.max written; its directory."""
+    path = pathlib.Path("/sys/fs/cgroup") / name
+    path.mkdir()
+    try:
+        for file, value in files.items():
+            (path / file.replace("_", ".")).write_text(str(value))
+        yield path
+    finally:
+        # A process that was killed is in it until the kernel is done with it.
+        wait_for(f"{name} to be empty", lambda: not read(path / "cgroup.procs"))
+        path.rmdir()
+
+
+def counts(path):
+    """A file of "NAME NUMBER" lines, like memory.stat."""
+    return {name: int(number) for name, number in map(str.split, read(path).splitlines())}
+
+
+@contextlib.contextmanager
+def slow_store(mount_point, *options, uid=0):
     """A model on FUSE, its path. Its own store is memory, so that nothing is seen of that one."""
     os.makedirs(mount_point, exist_ok=True)
+    os.chown(mount_point, uid, uid)
     with tempfile.TemporaryDirectory(dir="/dev/shm") as directory:
+        os.chmod(directory, 0o755)
         shutil.copy(SMALL_MODEL, directory)
-        with subprocess.Popen([HOME / "slowstore", directory, mount_point]) as process:
+        with in_group([HOME / "slowstore", directory, mount_point, *options], uid=uid,
+                      stdout=subprocess.PIPE) as process:
             try:
-                wait_for("the mount", lambda: os.path.ismount(mount_point))
+                assert process.stdout.readline() == b"ready\n"
                 yield os.path.join(mount_point, os.path.basename(SMALL_MODEL))
             finally:
                 process.terminate()
