@@ -18,8 +18,8 @@
 #include <thread>
 #include <vector>
 
-#include "read_queues.h"
 #include "client/compare/tensor_order.h"
+#include "read_queues.h"
 
 namespace tuneshift {
 namespace {
