@@ -22,6 +22,7 @@ LoadReader reader(pid_t pid, uint64_t bytes) {
   LoadReader one;
   one.reader.process = {pid, 1};
   one.bytes = bytes;
+  one.missed = bytes;
   one.facts.path = "/models/a\n.gguf";
   one.facts.file_size = 400 * mib;
   one.facts.cgroup = "/system.slice/vllm.service";

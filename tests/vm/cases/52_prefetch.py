@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # deadline: 300
-# kernels: all
+# kernels: own
 """Reading ahead of readers that have closed their descriptor, in control groups v2: as whom, on
 whose account, and when not."""
 
