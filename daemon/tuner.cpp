@@ -316,6 +316,8 @@ void Tuner::drop(const LoadChange& change) {
 void Tuner::end_help(const Reader& reader, Helped& helped) {
   accelerator_.stop(reader);
   helped.load = 0;
+  helped.ahead_looks = 0;
+  helped.ahead_over = false;
   helped.rewindow_due = false;
   helped.put_back_due = helped.rewindowed;
   helped.turn.reset();

@@ -180,11 +180,13 @@ void Tuner::rewindow_reader(const Reader& reader, Helped& helped) {
   // What was reset in mode auto is put back in any mode.
   if (!putting_back && policy_.mode() != Mode::automatic) {
     if (policy_.mode() != Mode::observe) return;
-    helped.reset = count_buffered(kernel_, reader, helped.descriptors);
-    helped.open = helped.reset + helped.direct();
-    if (helped.reset > 0) {
-      record("would-rewindow", path + ": " + descriptors(helped.reset) + " would be re-windowed",
-             helped.reset);
+    helped.open = static_cast<unsigned>(helped.descriptors.size());
+    helped.reset = helped.open - helped.direct();
+    record("would-rewindow", path + ": " + descriptors(helped.reset) + " would be re-windowed",
+           helped.reset);
+    if (config_.prefetch) {
+      helped.reset = count_buffered(kernel_, reader, helped.descriptors);
+      helped.open = helped.reset + helped.direct();
     }
     assist(helped, "none: observing");
     read_ahead_of(reader, helped);
@@ -195,7 +197,7 @@ void Tuner::rewindow_reader(const Reader& reader, Helped& helped) {
     if (!accelerator_.follows(reader)) {
       assist(helped, "read-ahead only: " + escape(outcome.error().message));
     }
-    read_ahead_of(reader, helped);
+    if (!putting_back) read_ahead_of(reader, helped);
     return;
   }
   for (const std::string& failure : outcome.value().failures) recorder_.warn(escape(failure));
@@ -289,6 +291,10 @@ void Tuner::change_mode(Mode mode, const std::string& who) {
                 {{"mode", std::string(to_string(mode))}, {"reason", who}});
   const bool was_writing = policy_.mode() != Mode::observe;
   policy_.set_mode(mode);
+  if (mode != Mode::automatic) {
+    accelerator_.stop_all();
+    closed_timer_.off();
+  }
   if (mode == Mode::observe && was_writing) {
     // Observing writes nothing, and so must leave nothing of ours behind.
     submitted_.clear();
@@ -302,6 +308,7 @@ void Tuner::change_mode(Mode mode, const std::string& who) {
 void Tuner::reload(const Config& config, Profiles profiles, ProcessRules rules) {
   const bool mode_changed = config.mode != config_.mode;
   config_ = config;
+  if (!config_.prefetch) accelerator_.stop_all();
   detector_.set_settings({config.settle_ms});
   leases_.set_profiles(config.loading_profile, config.serving_profile);
   rules_ = std::move(rules);

@@ -83,8 +83,11 @@ unsigned Tuner::Helped::direct() const {
 }
 
 void Tuner::read_ahead_of(const Reader& reader, Helped& helped) {
+  const Mode mode = policy_.mode();
+  if (!config_.prefetch || (mode != Mode::automatic && mode != Mode::observe)) return;
   const Facts* const facts = detector_.facts(reader);
-  if (facts == nullptr || !config_.prefetch || helped.ahead_over) return;
+  // One that serves, or rests, has no help; see end_help().
+  if (facts == nullptr || helped.ahead_over || !detector_.is_undecided_or_loading(reader)) return;
   if (accelerator_.follows(reader)) {
     const auto decided = helped.load != 0 ? accelerator_.confirm(reader) : std::nullopt;
     if (decided) assist(helped, in_words(*decided));

@@ -120,7 +120,8 @@ void Detector::see_server(const Event& event, Suspect& server, Changes& changes)
   again.latest = event;
   again.bytes_before = server.latest.bytes;
   again.sequential_before = std::min(server.latest.sequential, event.sequential);
-  again.jumps_before = std::min(server.latest.jumps, event.jumps);
+  // The last event is from before the end of its load: jumps came after it.
+  again.jumps_before = event.jumps;
   again.first_ns = again.last_ns = again.asked_ns = event.time_ns;
   again.mapping_seen = server.mapping_seen;
   again.read_seen = true;
@@ -360,6 +361,12 @@ Reader Detector::known_reader(const Reader& sampled) const {
     if (file.inode == sampled.file.inode && (same_device || may_differ)) return it->first;
   }
   return sampled;
+}
+
+bool Detector::is_undecided_or_loading(const Reader& reader) const {
+  auto found = suspects_.find(reader);
+  return found != suspects_.end() && (found->second.state == Suspect::State::recognised ||
+                                      found->second.state == Suspect::State::loading);
 }
 
 bool Detector::watches(const Reader& reader) const {

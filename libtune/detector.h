@@ -87,6 +87,8 @@ class Detector {
   /// The last event of a reader, with the most bytes that were told of it; nullptr when it is not
   /// (or no longer) looked at.
   [[nodiscard]] const Event* latest(const Reader& reader) const;
+  /// Whether it may be helped now: recognised, or of a running load.
+  [[nodiscard]] bool is_undecided_or_loading(const Reader& reader) const;
   /// Whether events of this reader still matter.
   [[nodiscard]] bool watches(const Reader& reader) const;
   /// Every process of whose end on_process_gone() must tell.

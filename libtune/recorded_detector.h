@@ -19,6 +19,7 @@ class RecordedDetector : private Detector {
   using Detector::active_readers;
   using Detector::Changes;
   using Detector::facts;
+  using Detector::is_undecided_or_loading;
   using Detector::known_reader;
   using Detector::knows;
   using Detector::latest;

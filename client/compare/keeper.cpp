@@ -109,8 +109,10 @@ int keep(int fd) {
   const int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
   dup2(nowhere, STDOUT_FILENO);
   int status = 0;
-  for (const auto& [kind, words] : parse_changes(read_to_end(fd))) {
-    const Status done = put_one_back(words);
+  // The mode last: a daemon in `auto` again must find neither our read-ahead nor our tuned profile.
+  const auto changes = parse_changes(read_to_end(fd));
+  for (auto change = changes.rbegin(); change != changes.rend(); ++change) {
+    const Status done = put_one_back(change->second);
     if (done) continue;
     std::fprintf(stderr, "tuneshiftctl: not put back: %s\n", done.error().message.c_str());
     status = 1;

@@ -4,6 +4,7 @@
 // daemon/prefetch_protocol.h.
 #include <fcntl.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -19,6 +20,8 @@ using namespace tuneshift;
 int main() {
   close_range(STDERR_FILENO + 1, ~0U, 0);
   prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+  // Not the daemon's own: this is bulk work, and its I/O priority follows from it.
+  setpriority(PRIO_PROCESS, 0, 0);
   char packet[max_prefetch_packet_bytes];
   const ssize_t got = recv(STDIN_FILENO, packet, sizeof packet, 0);
   const auto task = parse_prefetch_task({packet, got > 0 ? static_cast<size_t>(got) : 0});

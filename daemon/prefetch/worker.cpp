@@ -69,6 +69,8 @@ class Worker {
     // As the reader's user from here on: what it may not open is not read.
     Status status = become(credentials.value(), cpu_limit_s(order_.file_size));
     if (!status.ok()) return status;
+    status = check(found.file.get(), found.stacked);
+    if (!status.ok()) return status;
     const UniqueFd file(openat(own_descriptors.get(), std::to_string(found.file.get()).c_str(),
                                O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
     if (!file) return errno_error(errno, "open as the reader's user");

@@ -19,7 +19,7 @@ from lib.machine import Scratch, disk_scratch
 from lib.processes import Failed, cleanup
 from lib.service import PrivateBus, Tuneshiftd
 
-CONFIGURATION = "mode: auto\n"
+CONFIGURATION = "mode: auto\nprefetch: {enabled: true}\n"
 
 
 def note(text):

@@ -12,7 +12,8 @@ from lib.programs import Reader, SlowStore, make_model
 
 MIB = 1 << 20
 MODEL_BYTES = 300 * MIB
-ON = "mode: auto\ndetection: {settle: 1s}\nswitching: {dwell: 1s}\n"
+OFF = "mode: auto\ndetection: {settle: 1s}\nswitching: {dwell: 1s}\n"
+ON = OFF + "prefetch: {enabled: true}\n"
 
 
 class SlowCase(BusCase):
@@ -125,7 +126,7 @@ class Interrupted(SlowCase):
 
 
 class Off(SlowCase):
-    configuration = ON + "prefetch: {enabled: false}\n"
+    configuration = OFF
 
     def test_nothing_is_read_ahead(self):
         reader = self.reader("mmap-sequential", "--close", "--serve")

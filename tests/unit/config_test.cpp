@@ -36,7 +36,7 @@ void check_defaults(const Config& config) {
   CHECK(config.dwell_ms == 60000);
   CHECK(config.writes_per_hour == 30);
   CHECK(config.signals_off.empty());
-  CHECK(config.prefetch);
+  CHECK_FALSE(config.prefetch);
   CHECK_FALSE(config.prefetch_account_daemon);
 }
 
@@ -171,10 +171,10 @@ TEST_CASE("signals can be switched off") {
 }
 
 TEST_CASE("what is said of reading ahead is read, and mistakes in it are told") {
-  const Config config = good("prefetch: {enabled: false, account: daemon}\n");
-  CHECK_FALSE(config.prefetch);
+  const Config config = good("prefetch: {enabled: true, account: daemon}\n");
+  CHECK(config.prefetch);
   CHECK(config.prefetch_account_daemon);
-  CHECK(good("prefetch: {enabled: true, account: reader}\n").prefetch);
+  CHECK_FALSE(good("prefetch: {enabled: false, account: reader}\n").prefetch);
   CHECK(mistakes_in("prefetch:\n  enabled: yes\n  account: pod\n  ahead: 1\n") ==
         "t.yaml:2:12: 'enabled' takes true or false, not 'yes'\n"
         "t.yaml:3:12: 'account' takes reader or daemon, not 'pod'\n"

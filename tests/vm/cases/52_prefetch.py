@@ -11,7 +11,8 @@ import signal
 import subprocess
 
 from checks import (MODEL, SMALL_MODEL, busctl, control_group, counts, daemon, expect_unchanged,
-                    history, in_group, knobs, read, reader, run, slow_store, unit, wait_for)
+                    history, in_group, knobs, prefetching, read, reader, run, slow_store, unit,
+                    wait_for)
 
 NOBODY = 65534
 MIB = 1 << 20
@@ -149,7 +150,7 @@ def killed_daemon():
 
 
 before = knobs()
-with daemon("auto"):
+with prefetching(), daemon("auto"):
     for step in (half_of_the_file, no_room, killed_as_a_whole, private_store, as_root, as_nobody):
         print(f"== {step.__name__}")
         step()

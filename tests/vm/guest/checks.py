@@ -96,6 +96,19 @@ def set_mode(mode):
 
 
 @contextlib.contextmanager
+def prefetching():
+    """Reading ahead switched on in the installed configuration."""
+    original = CONFIG.read_text()
+    text = re.sub(r"(?m)^  enabled: false$", "  enabled: true", original)
+    assert text != original, f"{CONFIG} does not say whether files are read ahead"
+    CONFIG.write_text(text)
+    try:
+        yield
+    finally:
+        CONFIG.write_text(original)
+
+
+@contextlib.contextmanager
 def daemon(mode):
     """The service, running in a mode; stopped at the end, also of a failed case."""
     original = CONFIG.read_text()
