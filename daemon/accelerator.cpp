@@ -101,6 +101,11 @@ std::optional<Assistance> Accelerator::confirm(const Reader& reader) {
   return decide_assistance(question);
 }
 
+const PrefetchProgress* Accelerator::progress(const Reader& reader) const {
+  const Ahead* const ahead = find(reader);
+  return ahead == nullptr || ahead->progress.ended ? nullptr : &ahead->progress;
+}
+
 void Accelerator::stop(const Reader& reader) {
   if (find(reader) == nullptr) return;
   prefetcher_.stop(reader.file);

@@ -44,6 +44,8 @@ class Accelerator {
   /// The reader turned out to be a load: more may be read ahead of it. What holds for it from now
   /// on, the first time.
   std::optional<Assistance> confirm(const Reader& reader);
+  /// How far the worker has come that still reads ahead of it; nullptr when none does.
+  [[nodiscard]] const PrefetchProgress* progress(const Reader& reader) const;
   /// Nothing more is read ahead of this reader.
   void stop(const Reader& reader);
   void stop_all();

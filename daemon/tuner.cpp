@@ -314,6 +314,9 @@ void Tuner::drop(const LoadChange& change) {
 }
 
 void Tuner::end_help(const Reader& reader, Helped& helped) {
+  if (const PrefetchProgress* const progress = accelerator_.progress(reader)) {
+    on_ahead_ended(reader, PrefetchProgress(*progress));
+  }
   accelerator_.stop(reader);
   helped.load = 0;
   helped.ahead_looks = 0;

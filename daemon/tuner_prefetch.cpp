@@ -152,8 +152,9 @@ void Tuner::on_ahead_ended(const Reader& reader, const PrefetchProgress& progres
   Helped& helped = found->second;
   helped.ahead_over = true;
   const std::string trouble = escape(progress.trouble);
-  const std::string text = mib(progress.fetched_bytes) + " read ahead by " +
-                           escape(progress.engine) + (trouble.empty() ? "" : ", then " + trouble);
+  const std::string text = mib(progress.fetched_bytes) + " read ahead" +
+                           (progress.engine.empty() ? "" : " by " + escape(progress.engine)) +
+                           (trouble.empty() ? "" : ", then " + trouble);
   assist(helped, text);
   recorder_.add("prefetched", helped.path + ": " + text,
                 {{"pid", static_cast<uint32_t>(reader.process.pid)},

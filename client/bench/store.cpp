@@ -65,7 +65,7 @@ Result<OwnedFd> open_direct(const std::string& path, const std::string& shown) {
                printable(shown) + ": its file system refuses direct reads (O_DIRECT)", shown, 0};
 }
 
-Result<Store> open_directory(const std::string& path, uint64_t size_bytes) {
+Result<OpenStore> open_directory(const std::string& path, uint64_t size_bytes) {
   struct statvfs room {};
   if (statvfs(path.c_str(), &room) != 0) return store_error("looking at", path);
   if (size_bytes > room.f_bavail * room.f_frsize / 2) {
@@ -78,10 +78,10 @@ Result<Store> open_directory(const std::string& path, uint64_t size_bytes) {
   const std::string again = "/proc/self/fd/" + std::to_string(file.value().get());
   auto direct = open_direct(again, path);
   if (!direct) return direct.error();
-  return Store{std::move(direct).value(), size_bytes, "directory"};
+  return OpenStore{std::move(direct).value(), size_bytes, "directory"};
 }
 
-Result<Store> open_existing(const std::string& path, uint64_t size_bytes) {
+Result<OpenStore> open_existing(const std::string& path, uint64_t size_bytes) {
   auto fd = open_direct(path, path);
   if (!fd) return fd.error();
   struct stat info {};
@@ -94,13 +94,13 @@ Result<Store> open_existing(const std::string& path, uint64_t size_bytes) {
     return invalid(path, "neither a directory nor a file nor a disk");
   }
   if (size < least_store_bytes) return invalid(path, "smaller than 16 MiB");
-  return Store{std::move(fd).value(), std::min(size, size_bytes),
-               S_ISBLK(info.st_mode) ? "device" : "file"};
+  return OpenStore{std::move(fd).value(), std::min(size, size_bytes),
+                   S_ISBLK(info.st_mode) ? "device" : "file"};
 }
 
 }  // namespace
 
-Result<Store> open_store(const std::string& path, uint64_t size_bytes) {
+Result<OpenStore> open_store(const std::string& path, uint64_t size_bytes) {
   namespace fs = std::filesystem;
   std::error_code failure;
   const bool is_device_name = path.find('/') == std::string::npos && !fs::exists(path, failure) &&

@@ -10,7 +10,7 @@
 namespace tuneshift {
 
 /// Something to read from, past the page cache.
-struct Store {
+struct OpenStore {
   OwnedFd fd;  ///< O_DIRECT, for reading alone
   uint64_t size_bytes = 0;
   std::string kind;  ///< "directory", "file" or "device"
@@ -21,7 +21,7 @@ struct Store {
 /// `size_bytes` are read and nothing is written. Errors: not_found; permission; invalid_argument
 /// for anything else, or what is smaller than `least_store_bytes`; limit_exceeded when the file
 /// would take more than half of what is free; unsupported where direct reads are refused (tmpfs).
-Result<Store> open_store(const std::string& path, uint64_t size_bytes);
+Result<OpenStore> open_store(const std::string& path, uint64_t size_bytes);
 
 constexpr uint64_t least_store_bytes = 16 << 20;
 

@@ -28,9 +28,9 @@ struct CompareArguments {
   std::string html;
 };
 
-Reader reader_of(const std::string& name) {
+ReadOrder reader_of(const std::string& name) {
   const auto& names = reader_names();
-  return static_cast<Reader>(std::find(names.begin(), names.end(), name) - names.begin());
+  return static_cast<ReadOrder>(std::find(names.begin(), names.end(), name) - names.begin());
 }
 
 /// A new file, gone again unless it is written to: seen to be possible before the first load.
@@ -69,7 +69,7 @@ class Page {
 };
 
 /// What does not fit would be evicted while it is loaded, or the loader killed.
-Status check_fits(const KernelFs& kernel, const ModelFile& file, Reader reader) {
+Status check_fits(const KernelFs& kernel, const ModelFile& file, ReadOrder reader) {
   const auto available_kib = read_meminfo(kernel, "MemAvailable");
   if (!available_kib) return available_kib.error();
   const uint64_t available = static_cast<uint64_t>(available_kib.value()) << 10;
@@ -132,14 +132,14 @@ void add_notes(const Bench& bench, Comparison& comparison) {
 Result<Comparison> measure(const ModelFile& file, const CompareArguments& arguments) {
   auto kernel = KernelFs::open("/");
   if (!kernel) return kernel.error();
-  const Reader reader = reader_of(arguments.reader);
+  const ReadOrder reader = reader_of(arguments.reader);
   if (const Status fits = check_fits(kernel.value(), file, reader); !fits) return fits.error();
   // Before the fork and all that it puts back.
   auto stop = TerminationSignals::block();
   if (!stop) return stop.error();
   auto keeper = Keeper::start();
   if (!keeper) return keeper.error();
-  auto assistance = Assistance::connect(keeper.value());
+  auto assistance = DaemonHelp::connect(keeper.value());
   if (!assistance) return assistance.error();
   Runner runner(std::move(stop.value()), [&assistance] { return assistance.value().renew(); });
   Bench bench{.file = file,

@@ -59,12 +59,12 @@ void touch_randomly(const char* data, uint64_t bytes) {
   for (const uint64_t page : pages) touch(data, page * kPageBytes, page * kPageBytes + 1);
 }
 
-Result<uint64_t> load_mapped(int fd, uint64_t bytes, Reader reader, Clock::time_point start) {
+Result<uint64_t> load_mapped(int fd, uint64_t bytes, ReadOrder reader, Clock::time_point start) {
   const Mapping mapping(bytes, PROT_READ, MAP_SHARED, fd);
   if (!mapping.ok()) return errno_error(errno, "mmap");
-  if (reader == Reader::random) {
+  if (reader == ReadOrder::random) {
     touch_randomly(mapping.data(), bytes);
-  } else if (reader == Reader::tensor) {
+  } else if (reader == ReadOrder::tensor) {
     const auto ranges = tensor_order(std::string_view(mapping.data(), bytes));
     if (ranges.empty()) return Error{ErrorCode::invalid_argument, "not a safetensors file", {}, 0};
     for (const auto& [first, last] : ranges) touch(mapping.data(), first, last);
@@ -115,13 +115,13 @@ const std::vector<std::string>& reader_names() {
   return names;
 }
 
-bool keeps_a_copy(Reader reader) {
-  return reader == Reader::read || reader == Reader::threads || reader == Reader::direct;
+bool keeps_a_copy(ReadOrder reader) {
+  return reader == ReadOrder::read || reader == ReadOrder::threads || reader == ReadOrder::direct;
 }
 
-Result<uint64_t> load_file(const std::string& path, Reader reader) {
+Result<uint64_t> load_file(const std::string& path, ReadOrder reader) {
   const auto start = Clock::now();
-  const int direct = reader == Reader::direct ? O_DIRECT : 0;
+  const int direct = reader == ReadOrder::direct ? O_DIRECT : 0;
   const OwnedFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | direct));
   struct stat info {};
   if (fd.get() < 0 || fstat(fd.get(), &info) != 0)
@@ -129,7 +129,7 @@ Result<uint64_t> load_file(const std::string& path, Reader reader) {
   const auto bytes = static_cast<uint64_t>(info.st_size);
   const auto loaded =
       keeps_a_copy(reader)
-          ? load_copied(fd.get(), bytes, reader == Reader::read ? 1 : kThreads, start)
+          ? load_copied(fd.get(), bytes, reader == ReadOrder::read ? 1 : kThreads, start)
           : load_mapped(fd.get(), bytes, reader, start);
   return loaded ? loaded : loaded.error().with_context(printable(path));
 }

@@ -10,7 +10,7 @@
 namespace tuneshift {
 
 /// How a program loads its model.
-enum class Reader {
+enum class ReadOrder {
   mmap,     ///< mapped, each page touched, from front to back
   tensor,   ///< mapped, in the order of a safetensors header
   random,   ///< mapped, 4 KiB pages in any order
@@ -23,10 +23,10 @@ enum class Reader {
 const std::vector<std::string>& reader_names();
 
 /// Whether a reader keeps the file in memory of its own beside the page cache.
-bool keeps_a_copy(Reader reader);
+bool keeps_a_copy(ReadOrder reader);
 
 /// Loads a file as a program does that knows nothing of tuneshift, and drops it: nanoseconds, from
 /// before it was opened to its last byte.
-Result<uint64_t> load_file(const std::string& path, Reader reader);
+Result<uint64_t> load_file(const std::string& path, ReadOrder reader);
 
 }  // namespace tuneshift

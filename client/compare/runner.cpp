@@ -39,7 +39,7 @@ Result<uint64_t> measure(const std::string& path, const std::string& what) {
   const auto& names = reader_names();
   if (what != kCeiling) {
     const auto at = std::find(names.begin(), names.end(), what) - names.begin();
-    return load_file(path, static_cast<Reader>(at));
+    return load_file(path, static_cast<ReadOrder>(at));
   }
   const auto store = open_store(path, UINT64_MAX);
   if (!store) return store.error();
@@ -117,7 +117,7 @@ Result<std::string> Runner::ask_child(const std::vector<std::string>& arguments)
   return ran.value().output;
 }
 
-Result<double> Runner::load(const std::string& path, Reader reader) {
+Result<double> Runner::load(const std::string& path, ReadOrder reader) {
   const auto said = ask_child({path, reader_names()[static_cast<size_t>(reader)]});
   if (!said) return said.error();
   return static_cast<double>(parse_integer(said.value()).value_or(0)) / 1e6;

@@ -33,7 +33,7 @@ class Runner {
   Result<Ran> run_silently(const std::vector<std::string>& command);
 
   /// Loads a file in a process of its own, whose program is this one: milliseconds.
-  Result<double> load(const std::string& path, Reader reader);
+  Result<double> load(const std::string& path, ReadOrder reader);
   /// The process that ran last.
   [[nodiscard]] pid_t last_pid() const { return last_pid_; }
   /// How fast its store gives it, past the page cache: bytes a second.

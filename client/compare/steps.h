@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "client/compare/assistance.h"
+#include "client/compare/daemon_help.h"
 #include "client/compare/keeper.h"
 #include "client/compare/model_file.h"
 #include "client/compare/runner.h"
@@ -19,9 +19,9 @@ namespace tuneshift {
 /// What the steps share; all of it outlives them.
 struct Bench {
   const ModelFile& file;
-  Reader reader;
+  ReadOrder reader;
   Runner& runner;
-  Assistance& assistance;
+  DaemonHelp& assistance;
   Keeper& keeper;
   KernelFs& kernel;
   std::set<uint64_t> helped = {};  ///< processes that loaded while the daemon helped

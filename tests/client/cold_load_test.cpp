@@ -109,18 +109,18 @@ TEST_CASE("each reader loads the whole file, to its last odd byte") {
   for (size_t i = 0; i < reader_names().size(); ++i) {
     INFO(reader_names()[i]);
     REQUIRE(make_cold(file.value()).ok());
-    const auto reader = static_cast<Reader>(i);
+    const auto reader = static_cast<ReadOrder>(i);
     const auto took = load_file(path, reader);
     REQUIRE(took.ok());
     CHECK(took.value() > 0);
     const uint64_t pages = (bytes + 4095) / 4096;
-    CHECK(cached_pages(path) == (reader == Reader::direct ? 0 : pages));
+    CHECK(cached_pages(path) == (reader == ReadOrder::direct ? 0 : pages));
   }
 }
 
 TEST_CASE("tensor order without a header and a file that is gone are errors") {
   const Folder folder;
   const std::string path = folder.file(mib);
-  CHECK(load_file(path, Reader::tensor).error().message == path + ": not a safetensors file");
-  CHECK(load_file(path + "-", Reader::mmap).error().code == ErrorCode::not_found);
+  CHECK(load_file(path, ReadOrder::tensor).error().message == path + ": not a safetensors file");
+  CHECK(load_file(path + "-", ReadOrder::mmap).error().code == ErrorCode::not_found);
 }

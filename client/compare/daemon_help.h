@@ -13,10 +13,10 @@
 namespace tuneshift {
 
 /// The daemon, told to help or to keep out of it.
-class Assistance {
+class DaemonHelp {
  public:
   /// Without a daemon this works as well, and does nothing: why_not() says so.
-  static Result<Assistance> connect(Keeper& keeper);
+  static Result<DaemonHelp> connect(Keeper& keeper);
 
   /// Why it cannot help; empty when it can.
   [[nodiscard]] const std::string& why_not() const { return why_not_; }
@@ -32,7 +32,7 @@ class Assistance {
   Status renew();
 
  private:
-  Assistance(std::unique_ptr<Daemon> daemon, Keeper& keeper)
+  DaemonHelp(std::unique_ptr<Daemon> daemon, Keeper& keeper)
       : daemon_(std::move(daemon)), keeper_(keeper) {}
   Status wait_until_put_back();
   std::unique_ptr<Daemon> daemon_;

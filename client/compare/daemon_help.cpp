@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-#include "client/compare/assistance.h"
+#include "client/compare/daemon_help.h"
 
 #include <algorithm>
 #include <chrono>
@@ -25,14 +25,14 @@ bool has_ours(const Json& knobs) {
 
 }  // namespace
 
-Result<Assistance> Assistance::connect(Keeper& keeper) {
+Result<DaemonHelp> DaemonHelp::connect(Keeper& keeper) {
   auto daemon = Daemon::connect();
   if (!daemon) {
-    Assistance none(nullptr, keeper);
+    DaemonHelp none(nullptr, keeper);
     none.why_not_ = daemon.error().message;
     return none;
   }
-  Assistance assistance(std::move(daemon.value()), keeper);
+  DaemonHelp assistance(std::move(daemon.value()), keeper);
   const auto manager = assistance.daemon_->manager();
   if (!manager && !is_absent(manager.error())) return manager.error();
   if (!manager) {
@@ -49,7 +49,7 @@ Result<Assistance> Assistance::connect(Keeper& keeper) {
   return assistance;
 }
 
-Status Assistance::stand_aside() {
+Status DaemonHelp::stand_aside() {
   if (!daemon_) return {};
   if (!is_kept_) {
     if (const Status kept = keeper_.keep_mode(mode_before_); !kept) return kept;
@@ -64,16 +64,16 @@ Status Assistance::stand_aside() {
   return wait_until_put_back();
 }
 
-Status Assistance::help() {
+Status DaemonHelp::help() {
   told_ = Told::help;
   return daemon_->set_mode("auto");
 }
 
-Status Assistance::renew() {
+Status DaemonHelp::renew() {
   return told_ == Told::aside ? daemon_->pause(kPauseSeconds) : Status();
 }
 
-std::string Assistance::why_no_load(const std::set<uint64_t>& pids) const {
+std::string DaemonHelp::why_no_load(const std::set<uint64_t>& pids) const {
   if (!daemon_ || pids.empty()) return {};
   const auto history = daemon_->history(since_us_);
   if (!history) return {};  // not everybody may ask
@@ -89,7 +89,7 @@ std::string Assistance::why_no_load(const std::set<uint64_t>& pids) const {
   return why;
 }
 
-Status Assistance::wait_until_put_back() {
+Status DaemonHelp::wait_until_put_back() {
   const auto deadline = std::chrono::steady_clock::now() + kPutBackTime;
   while (true) {
     const auto knobs = daemon_->knobs();
