@@ -52,15 +52,15 @@ Result<DaemonHelp> DaemonHelp::connect(Keeper& keeper) {
 Status DaemonHelp::stand_aside() {
   if (!daemon_) return {};
   if (!is_kept_) {
-    if (const Status kept = keeper_.keep_mode(mode_before_); !kept) return kept;
+    if (Status kept = keeper_.keep_mode(mode_before_); !kept) return kept;
     is_kept_ = true;
   }
   // What the pause ends in.
   if (told_ == Told::help) {
-    if (const Status back = daemon_->set_mode(mode_before_); !back) return back;
+    if (Status back = daemon_->set_mode(mode_before_); !back) return back;
   }
   told_ = Told::aside;
-  if (const Status paused = daemon_->pause(kPauseSeconds); !paused) return paused;
+  if (Status paused = daemon_->pause(kPauseSeconds); !paused) return paused;
   return wait_until_put_back();
 }
 

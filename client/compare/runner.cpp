@@ -58,7 +58,7 @@ Status Runner::wait(pid_t pid) {
     std::array<pollfd, 2> polled = {{{.fd = stop_.fd(), .events = POLLIN, .revents = 0},
                                      {.fd = pidfd.value().get(), .events = POLLIN, .revents = 0}}};
     if (poll(polled.data(), polled.size(), kRenewMs) == 0) {
-      if (const Status renewed = renew_(); !renewed) return renewed;
+      if (Status renewed = renew_(); !renewed) return renewed;
     }
     bool by_terminal = false;
     if (stop_.next(by_terminal) != 0) return Error{ErrorCode::io, "interrupted", {}, EINTR};

@@ -59,7 +59,7 @@ Result<double> load_helped(Bench& bench) {
   // While it looks away: what is looked at here is mapped for a moment.
   if (const Status cold = make_cold(bench); !cold) return cold.error();
   if (const Status told = bench.assistance.help(); !told) return told.error();
-  const auto loaded = bench.runner.load(bench.file.path, bench.reader);
+  auto loaded = bench.runner.load(bench.file.path, bench.reader);
   bench.helped.insert(static_cast<uint64_t>(bench.runner.last_pid()));
   return loaded;
 }
@@ -70,7 +70,7 @@ Result<double> load_after(Bench& bench, const std::vector<std::string>& command)
   if (const Status cold = make_cold(bench); !cold) return cold.error();
   const auto ran = bench.runner.run_silently(command);
   if (const Status done = succeeded(ran, command.front()); !done) return done.error();
-  const auto loaded = bench.runner.load(bench.file.path, bench.reader);
+  auto loaded = bench.runner.load(bench.file.path, bench.reader);
   if (!loaded) return loaded.error();
   return ran.value().ms + loaded.value();
 }
@@ -106,7 +106,7 @@ Result<double> load_with_read_ahead(Bench& bench) {
   const std::string ours = std::to_string(kReadAheadKib);
   if (const Status kept = bench.keeper.keep_value(path, ours, original); !kept) return kept.error();
   if (const Status written = bench.kernel.write(path, ours); !written) return written.error();
-  const auto loaded = load_cold(bench);
+  auto loaded = load_cold(bench);
   // Somebody else's value stays.
   const auto current = bench.kernel.read(path);
   if (!current) return current.error();
@@ -143,7 +143,7 @@ Result<double> load_with_tuned(Bench& bench, const std::string& before) {
   if (const Status kept = bench.keeper.keep_tuned(before); !kept) return kept.error();
   const auto switched = bench.runner.run_silently({"tuned-adm", "profile", kTunedProfile});
   if (const Status done = succeeded(switched, "tuned-adm"); !done) return done.error();
-  const auto loaded = load_cold(bench);
+  auto loaded = load_cold(bench);
   if (!loaded) return loaded;  // and the keeper puts it back
   const auto back = before.empty() ? bench.runner.run_silently({"tuned-adm", "off"})
                                    : bench.runner.run_silently({"tuned-adm", "profile", before});

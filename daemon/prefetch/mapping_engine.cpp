@@ -17,6 +17,10 @@ namespace tuneshift {
 
 namespace {
 
+void* theirs(uint64_t address) {
+  return reinterpret_cast<void*>(address);  // NOLINT(performance-no-int-to-ptr): not ours to follow
+}
+
 // A look for what has arrived maps a few pages into the reader, whose resident memory tells how far
 // it has come: 64 KiB of each piece are little beside it.
 constexpr uint64_t piece_bytes = uint64_t{4} << 20;
@@ -122,7 +126,7 @@ class Engine {
     for (uint64_t from = at_;
          from < limit && steps_.size() < std::min(most_steps, max_steps_a_call);
          from += file_.step_bytes) {
-      steps_.push_back({reinterpret_cast<void*>(range.address + (from - range.offset)),
+      steps_.push_back({theirs(range.address + (from - range.offset)),
                         std::min(file_.step_bytes, limit - from)});
     }
     const ssize_t done =
@@ -153,7 +157,7 @@ class Engine {
       const Piece& piece = pieces_.front();
       char byte = 0;
       const iovec here{&byte, 1};
-      const iovec there{reinterpret_cast<void*>(piece.last_address), 1};
+      const iovec there{theirs(piece.last_address), 1};
       // By number: of one that is another process's by now nobody looks at the byte.
       if (process_vm_readv(file_.pid, &here, 1, &there, 1, 0) != 1) {
         if (errno == ESRCH) return reader_gone();
