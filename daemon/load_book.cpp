@@ -26,7 +26,7 @@ uint64_t rate_of(uint64_t bytes, uint64_t duration_ns) {
 std::string pattern_of(const Load& load) {
   uint64_t bytes = 0, sequential = 0;
   for (const LoadReader& one : load.readers) {
-    bytes += one.bytes;
+    bytes += one.missed;
     sequential += one.sequential;
   }
   if (bytes == 0) return "";

@@ -17,8 +17,8 @@ namespace tuneshift {
 struct PrefetchOrder {
   enum class Way {
     descriptor,  ///< through a descriptor of its own, opened as the reader's user
-    mapping,     ///< through the reader's own mappings: where one more open is refused, or throws
-                 ///< the reader's pages out (FUSE)
+    mapping,     ///< through the reader's own mappings: where one more open throws the reader's
+                 ///< pages out (FUSE)
   };
   enum class Account {
     reader,  ///< the pages are charged to the reader's control group

@@ -215,7 +215,10 @@ void Tuner::on_begun(const LoadChange& change) {
   helped.descriptors = facts.descriptors;
   helped.rewindow_due = !helped.rewindowed;
   helped.turn.reset();
-  view.assistance = helped.assistance;
+  // A process that joins has had no help of its own yet.
+  if (change.kind == LoadChangeKind::started || helped.rewindowed) {
+    view.assistance = helped.assistance;
+  }
   if (!helped.rewindow_due || accelerator_.follows(change.reader)) {
     read_ahead_of(change.reader, helped);
   }
@@ -319,6 +322,7 @@ void Tuner::end_help(const Reader& reader, Helped& helped) {
   }
   accelerator_.stop(reader);
   helped.load = 0;
+  helped.assistance = Helped().assistance;
   helped.ahead_looks = 0;
   helped.ahead_over = false;
   helped.rewindow_due = false;

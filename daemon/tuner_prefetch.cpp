@@ -83,8 +83,8 @@ unsigned Tuner::Helped::direct() const {
 }
 
 void Tuner::read_ahead_of(const Reader& reader, Helped& helped) {
-  const Mode mode = policy_.mode();
-  if (!config_.prefetch || (mode != Mode::automatic && mode != Mode::observe)) return;
+  const bool observing = policy_.mode() == Mode::observe;
+  if (!config_.prefetch || (policy_.mode() != Mode::automatic && !observing)) return;
   const Facts* const facts = detector_.facts(reader);
   // One that serves, or rests, has no help; see end_help().
   if (facts == nullptr || helped.ahead_over || !detector_.is_undecided_or_loading(reader)) return;
@@ -102,7 +102,6 @@ void Tuner::read_ahead_of(const Reader& reader, Helped& helped) {
     // Of O_DIRECT alone the re-window has told: no read-ahead of its store helps either.
     const bool direct = !subject.question.mapped && subject.question.direct > 0 &&
                         subject.question.direct == subject.question.descriptors;
-    const bool observing = policy_.mode() == Mode::observe;
     if (helped.reset == 0 && !direct && !observing) assist(helped, in_words(decided));
     return;
   }
@@ -110,7 +109,6 @@ void Tuner::read_ahead_of(const Reader& reader, Helped& helped) {
     if (helped.ahead_looks++ < most_looks) closed_timer_.set(monotonic_ns() + look_period_ns);
     return;
   }
-  const bool observing = policy_.mode() == Mode::observe;
   if (!observing) {
     subject.window_bytes = window_of(kernel_, store_of(reader));
     if (const Status started = accelerator_.start(subject, decided); !started.ok()) {
