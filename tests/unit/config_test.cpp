@@ -5,6 +5,7 @@
 #include <fstream>
 #include <iterator>
 
+#include "source_directory.h"
 #include "tests/catch.h"
 #include "tests/unit/operator_directory.h"
 
@@ -49,7 +50,7 @@ TEST_CASE("a configuration without a word has the defaults") {
 }
 
 TEST_CASE("the shipped configuration says the defaults, key by key") {
-  const auto root = std::filesystem::path(__FILE__).parent_path().parent_path().parent_path();
+  const auto root = source_directory();
   std::ifstream file(root / "systemd" / "tuneshift.yaml");
   REQUIRE(file);
   const std::string text(std::istreambuf_iterator<char>(file), {});

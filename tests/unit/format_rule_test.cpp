@@ -7,6 +7,7 @@
 
 #include "libtune/glob.h"
 #include "libtune/rules_file.h"
+#include "source_directory.h"
 #include "tests/catch.h"
 
 using namespace tuneshift;
@@ -17,7 +18,7 @@ constexpr uint64_t gib = 1ULL << 30;
 constexpr const char* hdf5 = "\x89HDF\r\n\x1a\n";
 
 FormatRules shipped() {
-  const auto source = std::filesystem::path(__FILE__).parent_path().parent_path().parent_path();
+  const auto source = source_directory();
   std::ifstream file(source / "profiles/rules/formats.yaml");
   const std::string text{std::istreambuf_iterator<char>(file), {}};
   Diagnostics mistakes;

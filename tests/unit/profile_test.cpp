@@ -8,6 +8,7 @@
 #include <fstream>
 #include <iterator>
 
+#include "source_directory.h"
 #include "tests/catch.h"
 #include "tests/unit/operator_directory.h"
 
@@ -39,10 +40,6 @@ const ValueSpec& value_of(const Profile& profile, std::string_view knob) {
     if (entry.kind->name == knob) return entry.value;
   }
   throw std::runtime_error("no entry for " + std::string(knob));
-}
-
-std::filesystem::path source_directory() {
-  return std::filesystem::path(__FILE__).parent_path().parent_path().parent_path();
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <fstream>
 #include <iterator>
 
+#include "source_directory.h"
 #include "tests/catch.h"
 #include "tests/unit/operator_directory.h"
 
@@ -172,7 +173,7 @@ TEST_CASE("rules are bounded, and come from nobody else") {
 }
 
 TEST_CASE("the shipped rules are right") {
-  const auto source = std::filesystem::path(__FILE__).parent_path().parent_path().parent_path();
+  const auto source = source_directory();
   Rules all;
   for (const char* name : {"formats.yaml", "processes.yaml"}) {
     std::ifstream file(source / "profiles/rules" / name);
