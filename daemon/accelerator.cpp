@@ -7,26 +7,29 @@
 
 #include "daemon/prefetch_protocol.h"
 #include "daemon/process_watch.h"
-#include "libtune/consumption.h"
-#include "libtune/head_room.h"
 
 namespace tuneshift {
 
 namespace {
 
+// Memory may get tight while nobody reports anything.
 constexpr uint64_t look_period_ns = 100'000'000;
-// Once all of a file is cached its reader takes GiB a second, and nothing else tells of it.
-constexpr uint64_t cached_look_period_ns = 20'000'000;
-// A look costs two files of procfs, and a mapping's pages are counted in batches anyway.
-constexpr uint64_t least_look_ns = 5'000'000;
+// The files of control groups cost some 0.1 ms.
+constexpr uint64_t room_period_ns = 50'000'000;
+// A store that gives nothing for so long: the worker waits with the reader and helps nobody.
+constexpr uint64_t most_silent_ns = 10'000'000'000;
 
 // What is cached is taken in at GiB a second.
 constexpr uint64_t cached_rate = uint64_t{2} << 30;
+// What a reader can have touched between the count of its misses and the first look at it. More
+// is another mapping of the same file, from before.
+constexpr uint64_t first_look_bytes = uint64_t{64} << 20;
 
 // One WILLNEED reads at most the window that its file had when it was opened, which was before
 // ours: the kernel's default (VM_READAHEAD_PAGES, include/linux/mm.h) or more.
 constexpr uint64_t default_window_bytes = uint64_t{128} << 10;
 constexpr uint64_t largest_step_bytes = uint64_t{4} << 20;
+constexpr uint64_t page_fault_bytes = uint64_t{4} << 10;
 
 PrefetchOrder order_of(const Accelerator::Subject& subject, const Assistance& assistance) {
   PrefetchOrder order;
@@ -40,173 +43,253 @@ PrefetchOrder order_of(const Accelerator::Subject& subject, const Assistance& as
   order.step_bytes =
       by_mapping ? default_window_bytes
                  : std::clamp(subject.window_bytes, default_window_bytes, largest_step_bytes);
+  order.unit_bytes = assistance.random ? page_fault_bytes : default_window_bytes;
   return order;
 }
 
 }  // namespace
 
-Accelerator::Accelerator(Loop& loop, const KernelFs& kernel, std::string helper, Hooks hooks)
+Accelerator::Accelerator(Loop& loop, const KernelFs& kernel, Programs programs, Hooks hooks)
     : kernel_(kernel),
       hooks_(std::move(hooks)),
-      prefetcher_(loop.get(), std::move(helper), Prefetcher::Limits(),
+      prefetcher_(loop.get(), std::move(programs.prefetch), Prefetcher::Limits(),
                   [this](const FileId& file, const PrefetchProgress& progress) {
                     on_progress(file, progress);
                   }),
+      followers_(loop.get(), std::move(programs.follow),
+                 [this](const Reader& reader, const FollowReport& report) {
+                   on_report(reader, report);
+                 }),
       timer_(loop.timer([this] { on_timer(); })) {}
 
-Assistance Accelerator::decide(Subject& subject) const {
-  if (files_.contains(subject.reader.file)) {
-    Assistance shared;
-    shared.reason = "its file is read ahead of another reader already";
-    return shared;
+HeadRoom Accelerator::room_for(const FileId& file, const Reader& reader,
+                               bool account_to_daemon) const {
+  HeadRoom room = read_head_room(kernel_, reader.process.pid, account_to_daemon);
+  for (const auto& [other_file, other] : files_) {
+    if (other_file == file) continue;
+    // Pages that are in but not used yet count as free there, and are not to be taken.
+    const uint64_t promised =
+        other.progress.ended ? other.progress.fetched_bytes : other.allowed_bytes;
+    const uint64_t unused = promised - std::min(promised, consumed_of(other));
+    if (unused == 0) continue;
+    room.bytes -= std::min(room.bytes, unused);
+    room.limited_by += ", less what is read ahead of others";
   }
+  return room;
+}
+
+Assistance Accelerator::decide(Subject& subject) const {
   AssistanceQuestion& question = subject.question;
   // The files of control groups are read only where their answer matters.
   question.head_room.bytes = UINT64_MAX;
   Assistance assistance = decide_assistance(question);
   if (assistance.kind != Assistance::Kind::prefetch) return assistance;
-  question.head_room = read_head_room(kernel_, subject.reader.process.pid);
+  question.head_room = room_for(subject.reader.file, subject.reader, subject.account_to_daemon);
   assistance = decide_assistance(question);
   if (subject.account_to_daemon) assistance.account = Assistance::Account::daemon;
   return assistance;
 }
 
 Status Accelerator::start(const Subject& subject, const Assistance& decided) {
-  auto sample = read_process_sample(kernel_, subject.reader.process.pid);
-  if (!sample) return sample.error();
+  const FileId& file = subject.reader.file;
   Status started = prefetcher_.start(order_of(subject, decided), decided.budget_bytes);
   if (!started.ok()) return started;
-  const bool first = files_.empty();
-  Ahead& ahead = files_[subject.reader.file];
+  Ahead& ahead = files_[file];
   ahead.subject = subject;
   ahead.assistance = decided;
   ahead.allowed_bytes = decided.budget_bytes;
-  ahead.consumed_bytes = subject.question.missed_bytes;
-  ahead.missed_bytes = subject.question.missed_bytes;
-  ahead.at_start = sample.value();
-  uint64_t& taken = subject.question.mapped ? ahead.at_start.file_bytes : ahead.at_start.read_bytes;
-  taken -= std::min(taken, ahead.consumed_bytes);
-  ahead.look_ns = monotonic_ns();
-  if (first) set_timer();
+  ahead.moved_ns = ahead.told_ns = monotonic_ns();
+  follow(ahead, subject);
+  set_timer();
   return {};
 }
 
+bool Accelerator::join(const Subject& subject) {
+  const auto found = files_.find(subject.reader.file);
+  if (found == files_.end()) return false;
+  Ahead& ahead = found->second;
+  if (!ahead.readers.contains(subject.reader)) follow(ahead, subject);
+  if (subject.question.confirmed && !ahead.subject.question.confirmed) {
+    ahead.subject.question.confirmed = true;
+    allow(ahead);
+  }
+  return true;
+}
+
+void Accelerator::follow(Ahead& ahead, const Subject& subject) {
+  Followed& followed = ahead.readers[subject.reader];
+  followed.mapped = subject.question.mapped;
+  followed.missed_at_start = followed.consumed_bytes = subject.question.missed_bytes;
+  // Without a follower its misses are all that tells: then the worker waits for those.
+  (void)followers_.start(subject.reader, subject.question.file_size);
+}
+
 std::optional<Assistance> Accelerator::confirm(const Reader& reader) {
-  Ahead* const ahead = find(reader);
+  Ahead* const ahead = owned_by(reader);
   if (ahead == nullptr || ahead->subject.question.confirmed) return std::nullopt;
   AssistanceQuestion& question = ahead->subject.question;
   question.confirmed = true;
   allow(*ahead);
-  question.head_room = read_head_room(kernel_, reader.process.pid);
+  question.head_room = ahead->room;
   return decide_assistance(question);
 }
 
 const PrefetchProgress* Accelerator::progress(const Reader& reader) const {
-  const Ahead* const ahead = find(reader);
-  return ahead == nullptr || ahead->progress.ended ? nullptr : &ahead->progress;
+  const auto found = files_.find(reader.file);
+  const bool runs = found != files_.end() && found->second.subject.reader == reader &&
+                    !found->second.progress.ended;
+  return runs ? &found->second.progress : nullptr;
 }
 
 void Accelerator::stop(const Reader& reader) {
-  if (find(reader) == nullptr) return;
+  const auto found = files_.find(reader.file);
+  if (found == files_.end() || found->second.readers.erase(reader) == 0) return;
+  followers_.stop(reader);
+  if (found->second.subject.reader != reader) return;
+  // Its worker goes with it: the memory and the account are the reader's.
   prefetcher_.stop(reader.file);
-  files_.erase(reader.file);
-  if (files_.empty()) timer_.off();
+  std::vector<Reader> others;
+  for (const auto& [other, followed] : found->second.readers) others.push_back(other);
+  files_.erase(found);
+  set_timer();
+  for (const Reader& other : others) followers_.stop(other);
+  for (const Reader& other : others) hooks_.on_free(other);
 }
 
 void Accelerator::stop_all() {
-  for (const auto& [file, ahead] : files_) prefetcher_.stop(file);
+  for (const auto& [file, ahead] : files_) {
+    prefetcher_.stop(file);
+    for (const auto& [reader, followed] : ahead.readers) followers_.stop(reader);
+  }
   files_.clear();
-  timer_.off();
+  set_timer();
 }
 
 bool Accelerator::follows(const Reader& reader) const {
-  return find(reader) != nullptr;
+  const auto found = files_.find(reader.file);
+  return found != files_.end() && found->second.readers.contains(reader);
 }
 
-uint64_t Accelerator::consumed(const Reader& reader) {
-  Ahead* const ahead = find(reader);
-  if (ahead == nullptr) return 0;
-  look(*ahead, monotonic_ns());
-  return ahead->consumed_bytes;
+uint64_t Accelerator::consumed(const Reader& reader) const {
+  const auto found = files_.find(reader.file);
+  if (found == files_.end()) return 0;
+  const auto followed = found->second.readers.find(reader);
+  return followed == found->second.readers.end() ? 0 : followed->second.consumed_bytes;
 }
 
 uint64_t Accelerator::consumed_at_end(const Reader& reader) const {
-  const Ahead* const ahead = find(reader);
-  if (ahead == nullptr) return 0;
-  const uint64_t since_ms = (monotonic_ns() - ahead->look_ns) / 1'000'000 + 1;
-  const uint64_t taken = std::max(2 * ahead->rate, cached_rate) / 1000 * since_ms;
-  return std::min(ahead->consumed_bytes + taken, std::max(ahead->consumed_bytes, arrived(*ahead)));
+  const uint64_t had = consumed(reader);
+  const auto found = files_.find(reader.file);
+  if (found == files_.end()) return had;
+  const Ahead& ahead = found->second;
+  const uint64_t since_ms = (monotonic_ns() - ahead.told_ns) / 1'000'000 + 1;
+  const uint64_t taken = std::max(2 * ahead.rate, cached_rate) / 1000 * since_ms;
+  const uint64_t all = arrived(ahead);
+  const uint64_t left = all - std::min(all, consumed_of(ahead));
+  return had + std::min(taken, left);
 }
 
 void Accelerator::on_progress(const FileId& file, const PrefetchProgress& progress) {
-  auto found = files_.find(file);
+  const auto found = files_.find(file);
   if (found == files_.end()) return;
-  found->second.progress = progress;
-  const Reader reader = found->second.subject.reader;
-  follow(reader);
-  if (!progress.ended || !follows(reader)) return;
+  Ahead& ahead = found->second;
+  if (progress.fetched_bytes > ahead.progress.fetched_bytes) ahead.moved_ns = monotonic_ns();
+  ahead.progress = progress;
+  const Reader reader = ahead.subject.reader;
+  if (!progress.ended) return allow(ahead);
   set_timer();
   hooks_.on_ended(reader, progress);
 }
 
+void Accelerator::on_report(const Reader& reader, const FollowReport& report) {
+  const auto found = files_.find(reader.file);
+  if (found == files_.end()) return;
+  Ahead& ahead = found->second;
+  const auto at = ahead.readers.find(reader);
+  if (at == ahead.readers.end()) return;
+  Followed& followed = at->second;
+  const uint64_t before = consumed_of(ahead);
+  count(ahead, followed, reader, report);
+  const uint64_t now_ns = monotonic_ns();
+  if (const uint64_t since_us = (now_ns - ahead.told_ns) / 1000; since_us > 0) {
+    ahead.rate = (consumed_of(ahead) - before) * 1'000'000 / since_us;
+    ahead.told_ns = now_ns;
+  }
+  hooks_.on_consumed(reader, followed.consumed_bytes);
+  const auto still = files_.find(reader.file);
+  if (still != files_.end()) allow(still->second);
+}
+
+void Accelerator::count(Ahead& ahead, Followed& followed, const Reader& reader,
+                        const FollowReport& report) const {
+  const uint64_t size = ahead.subject.question.file_size;
+  const bool is_first = std::exchange(followed.is_first, false);
+  const size_t fresh = ahead.covered.add(report.coverage);
+  if (!followed.mapped) {
+    const uint64_t read = std::min(report.read_bytes, size);
+    followed.consumed_bytes = std::max(
+        followed.consumed_bytes, std::min(followed.missed_at_start + read, arrived(ahead)));
+    return;
+  }
+  if (is_first && Coverage::bytes(fresh, size) > followed.missed_at_start + first_look_bytes) {
+    return;
+  }
+  followed.own_parts += fresh;
+  followed.consumed_bytes =
+      std::max(followed.consumed_bytes, Coverage::bytes(followed.own_parts, size));
+  // Its own misses are in as well, once they are touched.
+  followed.consumed_bytes = std::max(followed.consumed_bytes, hooks_.bytes_seen(reader));
+}
+
 void Accelerator::on_timer() {
-  std::vector<Reader> readers;
-  for (const auto& [file, ahead] : files_) readers.push_back(ahead.subject.reader);
-  for (const Reader& reader : readers) follow(reader);
+  const uint64_t now_ns = monotonic_ns();
+  std::vector<FileId> silent;
+  for (auto& [file, ahead] : files_) {
+    if (ahead.progress.ended) continue;
+    const bool waits = ahead.allowed_bytes > ahead.progress.fetched_bytes;
+    if (waits && now_ns >= ahead.moved_ns + most_silent_ns) {
+      silent.push_back(file);
+    } else {
+      allow(ahead);
+    }
+  }
+  for (const FileId& file : silent) {
+    prefetcher_.stop(file);
+    PrefetchProgress last = files_.at(file).progress;
+    last.ended = true;
+    last.trouble = "its store has not answered for " +
+                   std::to_string(most_silent_ns / 1'000'000'000) + " s";
+    on_progress(file, last);
+  }
   set_timer();
 }
 
 void Accelerator::set_timer() {
-  if (files_.empty()) {
+  const bool any = std::any_of(files_.begin(), files_.end(),
+                               [](const auto& entry) { return !entry.second.progress.ended; });
+  if (any) {
+    timer_.set(monotonic_ns() + look_period_ns);
+  } else {
     timer_.off();
-    return;
   }
-  const bool waiting = std::any_of(files_.begin(), files_.end(),
-                                   [](const auto& entry) { return entry.second.progress.ended; });
-  timer_.set(monotonic_ns() + (waiting ? cached_look_period_ns : look_period_ns));
-}
-
-void Accelerator::look(Ahead& ahead, uint64_t now_ns) {
-  if (now_ns < ahead.look_ns + least_look_ns) return;
-  const Reader& reader = ahead.subject.reader;
-  const auto sample = read_process_sample(kernel_, reader.process.pid);
-  if (!sample.ok()) return;
-  Consumption consumption;
-  consumption.at_start = ahead.at_start;
-  consumption.now = sample.value();
-  consumption.missed_bytes = hooks_.bytes_seen(reader);
-  consumption.missed_before = ahead.missed_bytes;
-  consumption.fetched_bytes = ahead.progress.fetched_bytes;
-  consumption.file_size = ahead.subject.question.file_size;
-  consumption.mapped = ahead.subject.question.mapped;
-  consumption.told_before = ahead.consumed_bytes;
-  const uint64_t consumed = consumed_bytes(consumption);
-  const uint64_t since_us = (now_ns - ahead.look_ns) / 1000;
-  ahead.rate = (consumed - ahead.consumed_bytes) * 1'000'000 / since_us;
-  ahead.consumed_bytes = consumed;
-  ahead.missed_bytes = consumption.missed_bytes;
-  ahead.look_ns = now_ns;
-}
-
-void Accelerator::follow(const Reader& reader) {
-  Ahead* ahead = find(reader);
-  if (ahead == nullptr) return;
-  look(*ahead, monotonic_ns());
-  hooks_.on_consumed(reader, ahead->consumed_bytes);
-  ahead = find(reader);
-  if (ahead != nullptr) allow(*ahead);
 }
 
 void Accelerator::allow(Ahead& ahead) {
   if (ahead.progress.ended) return;
-  const Reader& reader = ahead.subject.reader;
+  const Subject& subject = ahead.subject;
+  const uint64_t now_ns = monotonic_ns();
+  if (now_ns >= ahead.room_ns + room_period_ns) {
+    const bool to_daemon = ahead.assistance.account == Assistance::Account::daemon;
+    ahead.room = room_for(subject.reader.file, subject.reader, to_daemon);
+    ahead.room_ns = now_ns;
+  }
   AheadQuestion question;
-  question.confirmed = ahead.subject.question.confirmed;
+  question.confirmed = subject.question.confirmed;
   question.random = ahead.assistance.random;
-  question.file_size = ahead.subject.question.file_size;
-  question.consumed_bytes = ahead.consumed_bytes;
+  question.file_size = subject.question.file_size;
+  question.consumed_bytes = consumed_of(ahead);
   question.consumed_bytes_a_second = ahead.rate;
-  question.head_room_bytes = read_head_room(kernel_, reader.process.pid).bytes;
+  question.head_room_bytes = ahead.room.bytes;
   const uint64_t budget = budget_ahead(question);
   const uint64_t told = ahead.allowed_bytes;
   // The worker reports when it has used up what it may, which comes back here: a few pages more
@@ -214,23 +297,29 @@ void Accelerator::allow(Ahead& ahead) {
   const uint64_t change = std::max(budget, told) - std::min(budget, told);
   const bool final = budget == 0 || budget == question.file_size;
   if (change == 0 || (change < prefetch_report_bytes && !final)) return;
+  if (told <= ahead.progress.fetched_bytes) ahead.moved_ns = now_ns;
   ahead.allowed_bytes = budget;
-  prefetcher_.allow(reader.file, budget);
+  prefetcher_.allow(subject.reader.file, budget);
 }
 
 uint64_t Accelerator::arrived(const Ahead& ahead) const {
-  return std::min(ahead.subject.question.file_size,
-                  hooks_.bytes_seen(ahead.subject.reader) + ahead.progress.fetched_bytes);
+  uint64_t missed = 0;
+  for (const auto& [reader, followed] : ahead.readers) missed += hooks_.bytes_seen(reader);
+  return std::min(ahead.subject.question.file_size, missed + ahead.progress.fetched_bytes);
 }
 
-Accelerator::Ahead* Accelerator::find(const Reader& reader) {
-  auto found = files_.find(reader.file);
-  return found == files_.end() || found->second.subject.reader != reader ? nullptr : &found->second;
+uint64_t Accelerator::consumed_of(const Ahead& ahead) {
+  uint64_t consumed = Coverage::bytes(ahead.covered.count(), ahead.subject.question.file_size);
+  for (const auto& [reader, followed] : ahead.readers) {
+    consumed = std::max(consumed, followed.consumed_bytes);
+  }
+  return consumed;
 }
 
-const Accelerator::Ahead* Accelerator::find(const Reader& reader) const {
-  auto found = files_.find(reader.file);
-  return found == files_.end() || found->second.subject.reader != reader ? nullptr : &found->second;
+Accelerator::Ahead* Accelerator::owned_by(const Reader& reader) {
+  const auto found = files_.find(reader.file);
+  return found == files_.end() || found->second.subject.reader != reader ? nullptr
+                                                                         : &found->second;
 }
 
 }  // namespace tuneshift

@@ -7,18 +7,20 @@
 #include <optional>
 #include <string>
 
+#include "daemon/followers.h"
 #include "daemon/loop.h"
 #include "daemon/prefetcher.h"
 #include "libtune/assistance.h"
+#include "libtune/coverage.h"
 #include "libtune/event.h"
+#include "libtune/head_room.h"
 #include "libtune/kernel_fs.h"
-#include "libtune/process_sample.h"
 
 namespace tuneshift {
 
 /// Has files read ahead of readers whom the kernel's own read-ahead does not help: decides with
-/// decide_assistance(), runs one worker a file however many read it, and follows how far its reader
-/// is, by which the worker may go on. Its timer runs only while it reads ahead of somebody.
+/// decide_assistance(), runs one worker a file however many read it, and follows each of its
+/// readers, by which the worker may go on. Its timer runs only while it reads ahead of somebody.
 class Accelerator {
  public:
   struct Subject {
@@ -31,16 +33,24 @@ class Accelerator {
     std::function<uint64_t(const Reader&)> bytes_seen;  ///< missed by the reader itself
     /// More of the file has come to the reader. May stop() anything.
     std::function<void(const Reader&, uint64_t bytes)> on_consumed;
+    /// The worker that read ahead of this reader is done.
     std::function<void(const Reader&, const PrefetchProgress&)> on_ended;
+    /// The reader whose file was read ahead has gone, and this one of the same file may be helped.
+    std::function<void(const Reader&)> on_free;
+  };
+  struct Programs {
+    std::string prefetch;  ///< paths of tuneshift-prefetch
+    std::string follow;    ///< and tuneshift-follow
   };
 
-  /// `helper` is the path of tuneshift-prefetch.
-  Accelerator(Loop& loop, const KernelFs& kernel, std::string helper, Hooks hooks);
+  Accelerator(Loop& loop, const KernelFs& kernel, Programs programs, Hooks hooks);
 
   /// What decide_assistance() says with the head room that there is. Nothing is done.
   Assistance decide(Subject& subject) const;
   /// Starts the worker that was decided for; see Prefetcher::start().
   Status start(const Subject& subject, const Assistance& decided);
+  /// Counts what comes to another reader of a file that has a worker. False when it has none.
+  bool join(const Subject& subject);
   /// The reader turned out to be a load: more may be read ahead of it. What holds for it from now
   /// on, the first time.
   std::optional<Assistance> confirm(const Reader& reader);
@@ -52,39 +62,55 @@ class Accelerator {
 
   /// Whether this reader is read ahead of, or was and is still followed.
   [[nodiscard]] bool follows(const Reader& reader) const;
-  /// How much of the file has come to the reader by now: it is looked at, unless it was lately.
-  uint64_t consumed(const Reader& reader);
+  /// How much of the file has come to the reader, as last heard: where several read it, to it
+  /// first, so that the sum of them is the file.
+  [[nodiscard]] uint64_t consumed(const Reader& reader) const;
   /// The same of a reader that has just ended, which nothing tells of any more: what it had, and
   /// what it will have taken since at the rate it had.
   [[nodiscard]] uint64_t consumed_at_end(const Reader& reader) const;
 
  private:
-  struct Ahead {
-    Subject subject;
-    Assistance assistance;
-    ProcessSample at_start;  ///< as it was before the reader had anything of the file
-    PrefetchProgress progress;
-    uint64_t allowed_bytes = 0;  ///< as the worker was told
+  struct Followed {
+    bool mapped = false;
+    bool is_first = true;          ///< nothing was heard of it yet
+    uint64_t missed_at_start = 0;  ///< by itself, in this load
+    size_t own_parts = 0;          ///< of the file that came to it before any other reader
     uint64_t consumed_bytes = 0;
-    uint64_t missed_bytes = 0;  ///< by the reader itself, when consumed_bytes was told
-    uint64_t rate = 0;          ///< bytes a second
-    uint64_t look_ns = 0;       ///< of the last sample
+  };
+  /// A file that has, or had, a worker.
+  struct Ahead {
+    Subject subject;  ///< of the reader that the worker was started for
+    Assistance assistance;
+    PrefetchProgress progress;
+    Coverage covered;  ///< by any of the readers
+    std::map<Reader, Followed> readers;
+    uint64_t allowed_bytes = 0;  ///< as the worker was told
+    uint64_t moved_ns = 0;       ///< when the worker last fetched or was allowed something
+    uint64_t rate = 0;           ///< bytes a second that came to its readers
+    uint64_t told_ns = 0;        ///< when that was told
+    HeadRoom room;
+    uint64_t room_ns = 0;  ///< when it was read
   };
 
   void on_progress(const FileId& file, const PrefetchProgress& progress);
+  void on_report(const Reader& reader, const FollowReport& report);
+  void count(Ahead& ahead, Followed& followed, const Reader& reader,
+             const FollowReport& report) const;
   void on_timer();
   void set_timer();
-  void look(Ahead& ahead, uint64_t now_ns);
-  /// Looks, tells, and says how far the worker may go.
-  void follow(const Reader& reader);
+  void follow(Ahead& ahead, const Subject& subject);
   void allow(Ahead& ahead);
+  /// What the process may have, less what was promised to workers of other files.
+  [[nodiscard]] HeadRoom room_for(const FileId& file, const Reader& reader,
+                                  bool account_to_daemon) const;
   [[nodiscard]] uint64_t arrived(const Ahead& ahead) const;
-  Ahead* find(const Reader& reader);
-  [[nodiscard]] const Ahead* find(const Reader& reader) const;
+  [[nodiscard]] static uint64_t consumed_of(const Ahead& ahead);
+  Ahead* owned_by(const Reader& reader);
 
   const KernelFs& kernel_;
   Hooks hooks_;
   Prefetcher prefetcher_;
+  Followers followers_;
   Timer timer_;
   std::map<FileId, Ahead> files_;
 };

@@ -73,8 +73,11 @@ std::string helper_path(const Options& options, const KernelFs& kernel) {
 }
 
 // Both helpers are installed in one place.
-std::string prefetch_path(const Options& options, const KernelFs& kernel) {
-  return std::filesystem::path(helper_path(options, kernel)).replace_filename("tuneshift-prefetch");
+// They lie beside one another.
+Accelerator::Programs prefetching(const Options& options, const KernelFs& kernel) {
+  const std::filesystem::path beside = helper_path(options, kernel);
+  return {std::filesystem::path(beside).replace_filename("tuneshift-prefetch"),
+          std::filesystem::path(beside).replace_filename("tuneshift-follow")};
 }
 
 void log_changes(Recorder& recorder, const Receipt& receipt) {
@@ -97,7 +100,7 @@ class Daemon {
         bus_kernel_(kernel, bus_limits),
         writer_(loop_, applier),
         tuner_(loop_, bus_kernel_, writer_, recorder, settings.config, settings.profiles,
-               settings.rules.processes, prefetch_path(options, kernel)),
+               settings.rules.processes, prefetching(options, kernel)),
         holds_(loop_, bus_kernel_, tuner_, recorder),
         traces_(loop_, bus_kernel_, tuner_),
         probes_(

@@ -5,6 +5,8 @@
 #include <climits>
 #include <cstring>
 
+#include "daemon/packet.h"
+
 namespace tuneshift {
 
 namespace {
@@ -22,6 +24,7 @@ struct TaskPacket {
   uint64_t inode = 0;
   uint64_t file_size = 0;
   uint64_t step_bytes = 0;
+  uint64_t unit_bytes = 0;
   uint64_t budget_bytes = 0;
   uint32_t way = 0;
   uint32_t account = 0;
@@ -35,18 +38,6 @@ struct ProgressPacket {
   char engine[32] = {};
   char trouble[256] = {};
 };
-
-template <typename Packet>
-std::string to_bytes(const Packet& packet) {
-  return {reinterpret_cast<const char*>(&packet), sizeof packet};
-}
-
-template <typename Packet>
-bool from_bytes(std::string_view bytes, Packet& packet) {
-  if (bytes.size() != sizeof packet) return false;
-  std::memcpy(&packet, bytes.data(), sizeof packet);
-  return packet.version == prefetch_version;
-}
 
 template <size_t size>
 void put(char (&field)[size], const std::string& text) {
@@ -74,6 +65,7 @@ std::string format_prefetch_task(const PrefetchTask& task) {
   packet.inode = order.reader.file.inode;
   packet.file_size = order.file_size;
   packet.step_bytes = order.step_bytes;
+  packet.unit_bytes = order.unit_bytes;
   packet.budget_bytes = task.budget_bytes;
   packet.way = static_cast<uint32_t>(order.way);
   packet.account = static_cast<uint32_t>(order.account);
@@ -82,9 +74,9 @@ std::string format_prefetch_task(const PrefetchTask& task) {
 
 Result<PrefetchTask> parse_prefetch_task(std::string_view bytes) {
   TaskPacket packet;
-  if (!from_bytes(bytes, packet) || packet.pid <= 0 || packet.file_size == 0 ||
+  if (!from_bytes(bytes, prefetch_version, packet) || packet.pid <= 0 || packet.file_size == 0 ||
       packet.file_size > INT64_MAX || packet.step_bytes < least_step_bytes ||
-      packet.step_bytes > most_step_bytes || packet.way > 1 || packet.account > 1) {
+      packet.step_bytes > most_step_bytes || packet.unit_bytes > most_step_bytes || packet.way > 1 || packet.account > 1) {
     return Error{ErrorCode::invalid_argument, "the order to read ahead is malformed", {}, 0};
   }
   PrefetchTask task;
@@ -92,6 +84,7 @@ Result<PrefetchTask> parse_prefetch_task(std::string_view bytes) {
                        {packet.device_major, packet.device_minor, packet.inode}};
   task.order.file_size = packet.file_size;
   task.order.step_bytes = packet.step_bytes;
+  task.order.unit_bytes = packet.unit_bytes;
   task.order.way = static_cast<PrefetchOrder::Way>(packet.way);
   task.order.account = static_cast<PrefetchOrder::Account>(packet.account);
   task.budget_bytes = packet.budget_bytes;
@@ -111,7 +104,7 @@ std::string format_prefetch_progress(const PrefetchProgress& progress) {
 Result<PrefetchProgress> parse_prefetch_progress(std::string_view bytes, uint64_t file_size) {
   ProgressPacket packet;
   PrefetchProgress progress;
-  if (!from_bytes(bytes, packet) || packet.ended > 1 || packet.fetched_bytes > file_size ||
+  if (!from_bytes(bytes, prefetch_version, packet) || packet.ended > 1 || packet.fetched_bytes > file_size ||
       packet.cpu_us > most_cpu_us || !take(packet.engine, progress.engine) ||
       !take(packet.trouble, progress.trouble)) {
     return Error{ErrorCode::io, "the worker's report is malformed", {}, 0};

@@ -1,185 +1,133 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "daemon/prefetcher.h"
 
-#include <sys/epoll.h>
-#include <sys/socket.h>
-
 #include <algorithm>
-#include <cerrno>
-#include <list>
+#include <map>
 #include <utility>
 
-#include "daemon/event_source.h"
+#include "daemon/helper_pool.h"
 #include "daemon/prefetch_protocol.h"
-#include "daemon/spawn_helper.h"
 
 namespace tuneshift {
 
 struct Prefetcher::State {
-  // A worker from its start until the kernel has let go of it.
-  struct Slot {
-    State* state = nullptr;
-    PrefetchOrder order;
-    Helper helper;
+  // A worker that was not told to stop, and has not said its last word.
+  struct Work {
+    HelperPool::Id id = 0;
     PrefetchProgress progress;  // as last heard
+    uint64_t file_size = 0;
     uint64_t packets_left = 0;
-    bool silent = false;  // stopped, or its last word was said
-    EventSource report;
-    EventSource exit;
   };
 
-  Status start(const PrefetchTask& task);
-  Status watch(Slot& slot);
-  void say(Slot& slot, PrefetchProgress progress);
-  void give_up(Slot& slot, std::string trouble);
-  Slot* find(const FileId& file);
+  State(sd_event* loop, std::string helper, Limits given, Handler heard)
+      : limits(given),
+        handler(std::move(heard)),
+        pool(loop, std::move(helper), limits.workers, max_prefetch_packet_bytes,
+             {[this](HelperPool::Id id, std::string_view packet) { on_packet(id, packet); },
+              [this](HelperPool::Id id, const std::string& how) {
+                stores.erase(id);
+                give_up(id, "the worker ended early: " + how);
+              },
+              [this](HelperPool::Id id) { stores.erase(id); }}) {}
 
-  static int on_report(sd_event_source*, int fd, uint32_t events, void* data);
-  static int on_exit(sd_event_source*, int fd, uint32_t events, void* data);
+  void on_packet(HelperPool::Id id, std::string_view packet);
+  void say(HelperPool::Id id, PrefetchProgress progress);
+  void give_up(HelperPool::Id id, std::string trouble);
+  [[nodiscard]] unsigned workers_on(const FileId& file) const;
 
-  sd_event* loop = nullptr;
-  std::string helper;
   Limits limits;
   Handler handler;
-  std::list<Slot> slots;
+  HelperPool pool;
+  std::map<FileId, Work> works;
+  std::map<HelperPool::Id, FileId> stores;  // also of workers that are stuck
 };
 
-Prefetcher::State::Slot* Prefetcher::State::find(const FileId& file) {
-  const auto found = std::find_if(slots.begin(), slots.end(), [&](const Slot& slot) {
-    return slot.order.reader.file == file && !slot.silent;
-  });
-  return found == slots.end() ? nullptr : &*found;
+unsigned Prefetcher::State::workers_on(const FileId& file) const {
+  return static_cast<unsigned>(std::count_if(stores.begin(), stores.end(), [&](const auto& entry) {
+    return entry.second.device_major == file.device_major &&
+           entry.second.device_minor == file.device_minor;
+  }));
 }
 
-Status Prefetcher::State::start(const PrefetchTask& task) {
-  if (find(task.order.reader.file) != nullptr) return {};
-  if (slots.size() >= limits.workers) {
-    return Error{ErrorCode::limit_exceeded, "too many files are read ahead already", {}, 0};
-  }
-  const std::string packet = format_prefetch_task(task);
-  if (auto sound = parse_prefetch_task(packet); !sound) return sound.error();
-  auto spawned = spawn_helper(helper, packet);
-  if (!spawned) return spawned.error();
-  Slot& slot = slots.emplace_back();
-  slot.state = this;
-  slot.order = task.order;
-  slot.helper = std::move(spawned.value());
-  // One that says more than it has to say is not ours any more.
-  slot.packets_left = task.order.file_size / prefetch_report_bytes + 16;
-  Status watched = watch(slot);
-  if (!watched.ok()) {
-    kill_helper(slot.helper);
-    slots.pop_back();
-  }
-  return watched;
+void Prefetcher::State::on_packet(HelperPool::Id id, std::string_view packet) {
+  const auto found = std::find_if(works.begin(), works.end(),
+                                  [id](const auto& entry) { return entry.second.id == id; });
+  if (found == works.end()) return;
+  Work& work = found->second;
+  auto progress = parse_prefetch_progress(packet, work.file_size);
+  if (!progress.ok()) return give_up(id, progress.error().message);
+  if (work.packets_left-- == 0) return give_up(id, "the worker says too much");
+  say(id, std::move(progress.value()));
 }
 
-Status Prefetcher::State::watch(Slot& slot) {
-  int error =
-      sd_event_add_io(loop, slot.report.out(), slot.helper.socket.get(), EPOLLIN, on_report, &slot);
-  if (error >= 0) {
-    error =
-        sd_event_add_io(loop, slot.exit.out(), slot.helper.pidfd.get(), EPOLLIN, on_exit, &slot);
+void Prefetcher::State::say(HelperPool::Id id, PrefetchProgress progress) {
+  const auto found = std::find_if(works.begin(), works.end(),
+                                  [id](const auto& entry) { return entry.second.id == id; });
+  if (found == works.end()) return;
+  // The handler may start and stop workers.
+  const FileId file = found->first;
+  found->second.progress = progress;
+  if (progress.ended) {
+    works.erase(found);
+    // One that lingers after its last word is not waited for.
+    pool.stop(id);
   }
-  if (error >= 0) {
-    // What it has said comes before its end.
-    error = sd_event_source_set_priority(*slot.exit.out(), SD_EVENT_PRIORITY_NORMAL + 1);
-  }
-  if (error < 0) return errno_error(-error, "watch the worker that reads ahead");
-  return {};
+  handler(file, progress);
 }
 
-void Prefetcher::State::say(Slot& slot, PrefetchProgress progress) {
-  slot.progress = std::move(progress);
-  if (slot.progress.ended) {
-    slot.silent = true;
-    slot.report.reset();
-  }
-  // Copies: the handler may start and stop workers.
-  const FileId file = slot.order.reader.file;
-  const PrefetchProgress said = slot.progress;
-  handler(file, said);
-}
-
-void Prefetcher::State::give_up(Slot& slot, std::string trouble) {
-  PrefetchProgress last = slot.progress;
+void Prefetcher::State::give_up(HelperPool::Id id, std::string trouble) {
+  const auto found = std::find_if(works.begin(), works.end(),
+                                  [id](const auto& entry) { return entry.second.id == id; });
+  if (found == works.end()) return;
+  PrefetchProgress last = found->second.progress;
   last.ended = true;
   last.trouble = std::move(trouble);
-  say(slot, std::move(last));
-}
-
-int Prefetcher::State::on_report(sd_event_source*, int fd, uint32_t, void* data) {
-  auto& slot = *static_cast<Slot*>(data);
-  char packet[max_prefetch_packet_bytes];
-  const ssize_t got = recv(fd, packet, sizeof packet, MSG_DONTWAIT);
-  // ECONNRESET: it ended with a budget unread. Told once, and before what it has said.
-  if (got < 0 && (errno == EAGAIN || errno == EINTR || errno == ECONNRESET)) return 0;
-  if (got <= 0) {
-    // It ended without a last word: on_exit() knows how.
-    slot.report.reset();
-    return 0;
-  }
-  auto progress = parse_prefetch_progress({packet, static_cast<size_t>(got)}, slot.order.file_size);
-  if (progress.ok() && slot.packets_left-- > 0) {
-    slot.state->say(slot, std::move(progress.value()));
-  } else {
-    kill_helper(slot.helper);
-    slot.state->give_up(slot,
-                        progress.ok() ? "the worker says too much" : progress.error().message);
-  }
-  return 0;
-}
-
-int Prefetcher::State::on_exit(sd_event_source*, int, uint32_t, void* data) {
-  auto& slot = *static_cast<Slot*>(data);
-  State& state = *slot.state;
-  const siginfo_t info = reap_helper(slot.helper);
-  slot.exit.reset();
-  std::list<Slot> gone;
-  const auto at = std::find_if(state.slots.begin(), state.slots.end(),
-                               [&](const Slot& other) { return &other == &slot; });
-  gone.splice(gone.begin(), state.slots, at);
-  if (!slot.silent) state.give_up(slot, "the worker ended early: " + describe_end(info));
-  return 0;
+  say(id, std::move(last));
 }
 
 Prefetcher::Prefetcher(sd_event* loop, std::string helper, Limits limits, Handler handler)
-    : state_(std::make_unique<State>()) {
-  state_->loop = loop;
-  state_->helper = std::move(helper);
-  state_->limits = limits;
-  state_->handler = std::move(handler);
-}
+    : state_(std::make_unique<State>(loop, std::move(helper), limits, std::move(handler))) {}
 
-Prefetcher::~Prefetcher() {
-  for (const State::Slot& slot : state_->slots) {
-    kill_helper(slot.helper);
-    reap_helper(slot.helper);
-  }
-}
+Prefetcher::~Prefetcher() = default;
 
 Status Prefetcher::start(const PrefetchOrder& order, uint64_t budget_bytes) {
-  return state_->start({order, budget_bytes});
+  const FileId& file = order.reader.file;
+  if (state_->works.contains(file)) return {};
+  if (state_->workers_on(file) >= state_->limits.workers_a_store) {
+    return Error{
+        ErrorCode::limit_exceeded, "too many files of its store are read ahead already", {}, 0};
+  }
+  const std::string packet = format_prefetch_task({order, budget_bytes});
+  if (auto sound = parse_prefetch_task(packet); !sound) return sound.error();
+  auto started = state_->pool.start(packet);
+  if (!started) return started.error();
+  State::Work& work = state_->works[file];
+  work.id = started.value();
+  work.file_size = order.file_size;
+  // One that says more than it has to say is not ours any more.
+  work.packets_left = order.file_size / prefetch_report_bytes + 16;
+  state_->stores[work.id] = file;
+  return {};
 }
 
 void Prefetcher::allow(const FileId& file, uint64_t budget_bytes) {
-  State::Slot* const slot = state_->find(file);
-  if (slot == nullptr) return;
-  slot->packets_left += 2;  // how far it came with the old one, and with this one
-  // A worker that does not take its packets is stuck, and goes on with what it was told.
-  send(slot->helper.socket.get(), &budget_bytes, sizeof budget_bytes, MSG_NOSIGNAL | MSG_DONTWAIT);
+  const auto found = state_->works.find(file);
+  if (found == state_->works.end()) return;
+  found->second.packets_left += 2;  // how far it came with the old one, and with this one
+  state_->pool.say(found->second.id,
+                   {reinterpret_cast<const char*>(&budget_bytes), sizeof budget_bytes});
 }
 
 void Prefetcher::stop(const FileId& file) {
-  State::Slot* const slot = state_->find(file);
-  if (slot == nullptr) return;
-  slot->silent = true;
-  slot->report.reset();
-  kill_helper(slot->helper);
+  const auto found = state_->works.find(file);
+  if (found == state_->works.end()) return;
+  const HelperPool::Id id = found->second.id;
+  state_->works.erase(found);
+  state_->pool.stop(id);
 }
 
 bool Prefetcher::runs(const FileId& file) const {
-  return state_->find(file) != nullptr;
+  return state_->works.contains(file);
 }
 
 }  // namespace tuneshift

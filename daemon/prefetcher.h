@@ -31,6 +31,9 @@ struct PrefetchOrder {
   /// What one request reads at most: the store's read_ahead_kb for a descriptor that is opened
   /// now, the one at the time of the reader's own open for its mappings. 4 KiB to 1 GiB.
   uint64_t step_bytes = uint64_t{128} << 10;
+  /// What the reader waits for at once where nobody reads ahead of it: its window, or a page. The
+  /// worker ends where the store gives as much so. 0: it goes on all the same. Up to 1 GiB.
+  uint64_t unit_bytes = 0;
 };
 
 /// How far a worker has come.
@@ -47,7 +50,8 @@ struct PrefetchProgress {
 class Prefetcher {
  public:
   struct Limits {
-    unsigned workers = 16;  ///< at once; stuck ones that outlive SIGKILL still count
+    unsigned workers = 16;         ///< at once; stuck ones that outlive SIGKILL still count
+    unsigned workers_a_store = 8;  ///< of those: a store that hangs keeps its own
   };
   /// Called from the loop, at most once for about 16 MiB and once with `ended`. It may call the
   /// prefetcher.
@@ -61,8 +65,8 @@ class Prefetcher {
   ~Prefetcher();
 
   /// `budget_bytes` may be gone through in all, counted from the beginning of the file; 0: none
-  /// yet. Does nothing when the file has a worker. limit_exceeded when there are too many,
-  /// invalid_argument for an order that no worker would take.
+  /// yet. Does nothing when the file has a worker. limit_exceeded when there are too many at all or
+  /// on the file's device, invalid_argument for an order that no worker would take.
   Status start(const PrefetchOrder& order, uint64_t budget_bytes);
 
   /// A new budget, larger or smaller. Nothing when the file has no worker.

@@ -54,6 +54,7 @@ Result<Helper> spawn_helper(const std::string& program, std::string_view packet)
   if (!helper.pidfd) {
     const Error failure = errno_error(errno, "pidfd_open");
     kill(helper.pid, SIGKILL);
+    waitpid(helper.pid, nullptr, 0);
     return failure;
   }
   return helper;

@@ -30,7 +30,7 @@ PolicySettings policy_settings(const Config& config) {
 
 Tuner::Tuner(Loop& loop, const KernelFs& kernel, Writer& writer, Recorder& recorder,
              const Config& config, Profiles profiles, ProcessRules rules,
-             std::string prefetch_helper)
+             Accelerator::Programs prefetching)
     : loop_(loop),
       kernel_(kernel),
       writer_(writer),
@@ -46,12 +46,13 @@ Tuner::Tuner(Loop& loop, const KernelFs& kernel, Writer& writer, Recorder& recor
       retry_timer_(loop.timer([this] { apply(submitted_); })),
       pause_end_(loop.timer([this] { set_mode(mode_before_pause_, "the pause's end"); })),
       settled_timer_(loop.timer([this] { reconcile(); })),
-      accelerator_(loop, kernel, std::move(prefetch_helper),
-                   {[this](const Reader& reader) { return senses_.bytes_seen(reader); },
+      accelerator_(loop, kernel, std::move(prefetching),
+                   {[this](const Reader& reader) { return bytes_missed(reader); },
                     [this](const Reader& reader, uint64_t bytes) { on_consumed(reader, bytes); },
                     [this](const Reader& reader, const PrefetchProgress& progress) {
                       on_ahead_ended(reader, progress);
-                    }}),
+                    },
+                    [this](const Reader& reader) { on_ahead_free(reader); }}),
       closed_timer_(loop.timer([this] { look_at_closed_readers(); })) {
   policy_.set_mode(config.mode);
   leases_.set_profiles(config.loading_profile, config.serving_profile);
@@ -65,9 +66,9 @@ void Tuner::on_event(const Event& event) {
   if (is_new) take_sample(event.reader);
   carry_out(changes);
   take_sample(event.reader);
-  // Its order shows only now.
+  // Its order shows only now, or memory that was short is there.
   auto helped = helped_.find(event.reader);
-  if (helped != helped_.end() && helped->second.rewindowed) {
+  if (helped != helped_.end() && helped->second.looked_at) {
     read_ahead_of(event.reader, helped->second);
   }
   set_timers();
@@ -184,9 +185,9 @@ void Tuner::on_begun(const LoadChange& change) {
   const Store store = store_of(change.reader);
   Helped& helped = helped_[change.reader];
   LoadView& view = book_.update(load, store, monotonic_ns());
-  if (helped.rewindowed) {
+  if (helped.since_ns != 0) {
     // While it was suspected.
-    LoadBook::helped(view, helped.rewindowed_bytes, helped.rewindowed_ns);
+    LoadBook::helped(view, helped.since_bytes, helped.since_ns);
   }
   const Facts& facts = *detector_.facts(change.reader);
   const std::string path = escape(facts.path);
@@ -325,6 +326,8 @@ void Tuner::end_help(const Reader& reader, Helped& helped) {
   helped.assistance = Helped().assistance;
   helped.ahead_looks = 0;
   helped.ahead_over = false;
+  helped.since_ns = 0;
+  helped.looked_at = false;
   helped.rewindow_due = false;
   helped.put_back_due = helped.rewindowed;
   helped.turn.reset();

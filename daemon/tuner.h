@@ -49,7 +49,8 @@ struct TunerObserver {
 class Tuner {
  public:
   Tuner(Loop& loop, const KernelFs& kernel, Writer& writer, Recorder& recorder,
-        const Config& config, Profiles profiles, ProcessRules rules, std::string prefetch_helper);
+        const Config& config, Profiles profiles, ProcessRules rules,
+        Accelerator::Programs prefetching);
 
   void set_senses(Senses senses) { senses_ = std::move(senses); }
   void set_observer(TunerObserver observer) { observer_ = std::move(observer); }
@@ -115,13 +116,14 @@ class Tuner {
     bool rewindow_due = false;
     bool put_back_due = false;
     std::optional<uint64_t> turn;  ///< the apply whose receipt it waits for
+    bool looked_at = false;  ///< whether its window helps, at least once
     bool rewindowed = false;
     unsigned reset = 0;          ///< descriptors, or that would have been in mode observe
     unsigned open = 0;           ///< of `descriptors`: still were when they were to be reset
     bool ahead_over = false;     ///< a worker has been there, or could not be; or it was told of
     unsigned ahead_looks = 0;    ///< at a suspect that has not read enough yet
-    uint64_t rewindowed_ns = 0;  ///< when, and what had been read by then
-    uint64_t rewindowed_bytes = 0;
+    uint64_t since_ns = 0;       ///< of its first help, and what it had missed by then
+    uint64_t since_bytes = 0;
 
     /// Descriptors with O_DIRECT.
     [[nodiscard]] unsigned direct() const;
@@ -170,6 +172,11 @@ class Tuner {
   void look_at_closed_readers();
   void on_consumed(const Reader& reader, uint64_t bytes);
   void on_ahead_ended(const Reader& reader, const PrefetchProgress& progress);
+  void on_ahead_free(const Reader& reader);
+  /// By the reader itself, in its present load.
+  [[nodiscard]] uint64_t bytes_missed(const Reader& reader) const;
+  /// Its first help begins now: the rate until then is the rate without.
+  void note_help(Helped& helped, uint64_t missed_bytes);
   void tell_state();
 
   Loop& loop_;

@@ -166,9 +166,8 @@ void Tuner::rewindow_reader(const Reader& reader, Helped& helped) {
   helped.rewindow_due = false;
   helped.put_back_due = false;
   helped.turn.reset();
-  LoadView* view = book_.find(helped.load);
   const std::string& path = helped.path;
-  const uint64_t bytes = senses_.bytes_seen(reader);
+  const uint64_t bytes = bytes_missed(reader);
   const auto record = [&](const char* kind, const std::string& text, unsigned descriptors) {
     recorder_.add(kind, text,
                   {{"pid", static_cast<uint32_t>(reader.process.pid)},
@@ -221,10 +220,8 @@ void Tuner::rewindow_reader(const Reader& reader, Helped& helped) {
   }
   helped.rewindowed = true;
   helped.reset = reset;
-  helped.rewindowed_ns = monotonic_ns();
-  helped.rewindowed_bytes = bytes;
+  note_help(helped, bytes);
   record("rewindowed", path + ": " + descriptors(reset) + " re-windowed", reset);
-  if (view != nullptr) LoadBook::helped(*view, bytes, helped.rewindowed_ns);
   assist(helped, "re-windowed");
   read_ahead_of(reader, helped);
 }

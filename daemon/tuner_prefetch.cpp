@@ -68,7 +68,7 @@ AssistanceQuestion Tuner::question_of(const Reader& reader, const Helped& helped
   question.direct = helped.direct();
   question.mapped = facts.mapped;
   question.by_large_reads = reads_by_itself(facts, event);
-  question.missed_bytes = senses_.bytes_seen(reader);
+  question.missed_bytes = bytes_missed(reader);
   question.ordered_bytes = event.bytes;
   question.sequential_bytes = event.sequential;
   question.jumps = event.jumps;
@@ -83,6 +83,7 @@ unsigned Tuner::Helped::direct() const {
 }
 
 void Tuner::read_ahead_of(const Reader& reader, Helped& helped) {
+  helped.looked_at = true;
   const bool observing = policy_.mode() == Mode::observe;
   if (!config_.prefetch || (policy_.mode() != Mode::automatic && !observing)) return;
   const Facts* const facts = detector_.facts(reader);
@@ -97,6 +98,10 @@ void Tuner::read_ahead_of(const Reader& reader, Helped& helped) {
   subject.reader = reader;
   subject.question = question_of(reader, helped, *facts);
   subject.account_to_daemon = config_.prefetch_account_daemon;
+  if (accelerator_.join(subject)) {
+    assist(helped, "its file is read ahead already");
+    return;
+  }
   const Assistance decided = accelerator_.decide(subject);
   if (decided.kind != Assistance::Kind::prefetch) {
     // Of O_DIRECT alone the re-window has told: no read-ahead of its store helps either.
@@ -112,14 +117,13 @@ void Tuner::read_ahead_of(const Reader& reader, Helped& helped) {
   if (!observing) {
     subject.window_bytes = window_of(kernel_, store_of(reader));
     if (const Status started = accelerator_.start(subject, decided); !started.ok()) {
-      helped.ahead_over = true;
+      // Too many at once: its next event asks again.
+      helped.ahead_over = started.error().code != ErrorCode::limit_exceeded;
       assist(helped, "read-ahead only: " + escape(started.error().message));
       return;
     }
     assist(helped, in_words(decided));
-    if (LoadView* view = book_.find(helped.load)) {
-      LoadBook::helped(*view, subject.question.missed_bytes, monotonic_ns());
-    }
+    note_help(helped, subject.question.missed_bytes);
   }
   helped.ahead_over = observing;
   recorder_.add(observing ? "would-prefetch" : "prefetching",
@@ -142,6 +146,25 @@ void Tuner::look_at_closed_readers() {
 void Tuner::on_consumed(const Reader& reader, uint64_t bytes) {
   carry_out(detector_.on_consumed(reader, bytes, monotonic_ns()));
   set_timers();
+}
+
+uint64_t Tuner::bytes_missed(const Reader& reader) const {
+  const uint64_t seen = senses_.bytes_seen(reader);
+  return seen - std::min(seen, detector_.bytes_before(reader));
+}
+
+void Tuner::on_ahead_free(const Reader& reader) {
+  auto found = helped_.find(reader);
+  if (found != helped_.end()) read_ahead_of(reader, found->second);
+}
+
+void Tuner::note_help(Helped& helped, uint64_t missed_bytes) {
+  const uint64_t now_ns = monotonic_ns();
+  if (helped.since_ns == 0) {
+    helped.since_ns = now_ns;
+    helped.since_bytes = missed_bytes;
+  }
+  if (LoadView* view = book_.find(helped.load)) LoadBook::helped(*view, missed_bytes, now_ns);
 }
 
 void Tuner::on_ahead_ended(const Reader& reader, const PrefetchProgress& progress) {

@@ -314,9 +314,8 @@ Detector::Changes Detector::on_consumed(const Reader& reader, uint64_t bytes, ui
   if (suspect.state != Suspect::State::loading && suspect.state != Suspect::State::recognised) {
     return changes;
   }
-  const uint64_t since = bytes - std::min(bytes, suspect.bytes_before);
-  if (since <= suspect.bytes_in()) return changes;
-  suspect.consumed = since;
+  if (bytes <= suspect.bytes_in()) return changes;
+  suspect.consumed = bytes;
   suspect.read_seen = true;
   suspect.last_ns = std::max(suspect.last_ns, now_ns);
   decide(reader, suspect, now_ns, changes);
@@ -340,6 +339,11 @@ bool Detector::wants_sample(const Reader& reader) const {
 const Event* Detector::latest(const Reader& reader) const {
   auto found = suspects_.find(reader);
   return found == suspects_.end() ? nullptr : &found->second.latest;
+}
+
+uint64_t Detector::bytes_before(const Reader& reader) const {
+  auto found = suspects_.find(reader);
+  return found == suspects_.end() ? 0 : found->second.bytes_before;
 }
 
 const Facts* Detector::facts(const Reader& reader) const {

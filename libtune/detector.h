@@ -60,7 +60,8 @@ class Detector {
   Changes on_sample(const Reader& reader, const ProcessSample& sample, uint64_t now_ns);
   /// A fresh count between two events; see active_readers().
   Changes on_bytes(const Reader& reader, uint64_t bytes, uint64_t now_ns);
-  /// How much of its file has come to a reader that is read ahead of: its misses tell no longer.
+  /// How much of its file has come in this load to a reader that is read ahead of: its misses tell
+  /// no longer.
   Changes on_consumed(const Reader& reader, uint64_t bytes, uint64_t now_ns);
   Changes on_process_gone(const ProcessId& process, uint64_t now_ns);
   /// Call at next_deadline_ns(), after on_bytes() for active_readers().
@@ -87,6 +88,8 @@ class Detector {
   /// The last event of a reader, with the most bytes that were told of it; nullptr when it is not
   /// (or no longer) looked at.
   [[nodiscard]] const Event* latest(const Reader& reader) const;
+  /// What a reader had missed of the file before its present load (Event::bytes counts on).
+  [[nodiscard]] uint64_t bytes_before(const Reader& reader) const;
   /// Whether it may be helped now: recognised, or of a running load.
   [[nodiscard]] bool is_undecided_or_loading(const Reader& reader) const;
   /// Whether events of this reader still matter.
@@ -110,7 +113,7 @@ class Detector {
     Event latest;
     uint64_t first_ns = 0;
     uint64_t bytes_before = 0;  ///< of an earlier load by this reader
-    uint64_t consumed = 0;      ///< since then; 0 when it is not read ahead of
+    uint64_t consumed = 0;      ///< since then; 0 when it was not read ahead of
     uint64_t sequential_before = 0;
     uint32_t jumps_before = 0;
     bool mapping_seen = false;

@@ -83,6 +83,9 @@ void Detector::end(Load& load, Load::State state, const std::string& reason, uin
     const bool watch_on = state == Load::State::abandoned;
     found->second.state = watch_on ? Suspect::State::dormant : Suspect::State::serving;
     found->second.mapping_seen = false;
+    // What was read ahead of it will be missed by nobody when it goes on.
+    const bool silent = watch_on && found->second.consumed > 0 && one.facts.mapped;
+    if (silent) found->second.next_look_ns = now_ns + settings_.settle_ms * ms;
   }
   const Reader last = load.readers.empty() ? Reader{} : load.readers.back().reader;
   changes.push_back(

@@ -7,6 +7,15 @@
 
 namespace tuneshift {
 
+namespace {
+
+/// All but 5 %.
+uint64_t least_warm(uint64_t file_size) {
+  return file_size - file_size / 20;
+}
+
+}  // namespace
+
 bool Detector::serves_already(const Reader& reader, const Facts& facts) const {
   for (auto it = suspects_.lower_bound(Reader{reader.process, FileId{}});
        it != suspects_.end() && it->first.process == reader.process; ++it) {
@@ -75,7 +84,10 @@ void Detector::on_resting_facts(const Reader& reader, Suspect& suspect, const Re
     return;
   }
   suspect.facts = std::move(known);
-  if (suspect.facts->mapped && !suspect.misses_mapping()) {
+  const uint64_t resident = suspect.facts->resident_bytes.value_or(0);
+  // Also by whoever read ahead of it: it may have come to its reader without a miss.
+  const bool fetched = suspect.consumed > 0 && resident >= least_warm(suspect.facts->file_size);
+  if (suspect.facts->mapped && (fetched || !suspect.misses_mapping())) {
     suspect.state = Suspect::State::weighed;
   } else if (suspect.read_seen) {
     decide(reader, suspect, now_ns, changes);

@@ -157,7 +157,7 @@ std::string short_of_pids(const KernelFs& kernel, const ControlGroups& groups) {
 
 }  // namespace
 
-HeadRoom read_head_room(const KernelFs& kernel, pid_t pid) {
+HeadRoom read_head_room(const KernelFs& kernel, pid_t pid, bool account_to_daemon) {
   HeadRoom room;
   room.bytes = std::numeric_limits<uint64_t>::max();
   const std::string process = std::to_string(pid);
@@ -174,7 +174,7 @@ HeadRoom read_head_room(const KernelFs& kernel, pid_t pid) {
     room.account_reason = pids ? short_of_pids(kernel, pids.value()) : pids.error().message;
   }
   room.account_to_reader = room.account_reason.empty();
-  if (!room.account_to_reader) {
+  if (!room.account_to_reader || account_to_daemon) {
     const auto own = find_control_groups(kernel, "self", "memory");
     if (own) lower_by(room, kernel, own.value());
     if (!own) lower(room, 0, own.error().message);

@@ -37,9 +37,9 @@ struct HeadRoom {
 ///  - where memory.oom.group is set there or above: one kill would take the whole group with it;
 ///  - where it has room for fewer than 8 processes (pids.max): the program may need them;
 ///  - where the group cannot be told.
-/// The limits of the daemon's own group count as well then.
+/// The limits of the daemon's own group count as well then, or with `account_to_daemon`.
 ///
 /// Reads some files for each level; none of them waits for a device or a memory reclaim.
-HeadRoom read_head_room(const KernelFs& kernel, pid_t pid);
+HeadRoom read_head_room(const KernelFs& kernel, pid_t pid, bool account_to_daemon = false);
 
 }  // namespace tuneshift

@@ -17,6 +17,7 @@ class RecordedDetector : private Detector {
   using Listener = std::function<void(const TraceEntry&)>;
 
   using Detector::active_readers;
+  using Detector::bytes_before;
   using Detector::Changes;
   using Detector::facts;
   using Detector::is_undecided_or_loading;

@@ -7,6 +7,9 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "daemon/prefetch/clock.h"
+#include "daemon/prefetch/worth.h"
+
 namespace tuneshift {
 
 namespace {
@@ -27,11 +30,12 @@ uint64_t bytes_submitted() {
 
 class Engine {
  public:
-  Engine(int fd, uint64_t size, uint64_t step_bytes, DaemonLink& link)
+  Engine(int fd, uint64_t size, uint64_t step_bytes, uint64_t unit_bytes, DaemonLink& link)
       : fd_(fd),
         size_(size),
         step_bytes_(step_bytes),
         piece_bytes_(std::min(step_bytes, piece_bytes)),
+        worth_(unit_bytes),
         link_(link) {}
 
   Status run() {
@@ -39,8 +43,13 @@ class Engine {
     // No window of this descriptor's own: what is read is what was allowed.
     posix_fadvise(fd_, 0, 0, POSIX_FADV_RANDOM);
     while (arrived_ < size_) {
-      ask();
+      if (worth_.wants_unit() && asked_ == arrived_) {
+        if (Status status = time_unit(); !status.ok()) return status;
+      } else {
+        ask();
+      }
       if (arrived_ == asked_) {
+        worth_.paused();
         link_.report_now(arrived_);
         if (!link_.listen(std::nullopt)) return {};
         continue;
@@ -48,6 +57,10 @@ class Engine {
       const uint64_t next = std::min({arrived_ + piece_bytes_, asked_, size_});
       if (Status status = wait_for(next); !status.ok()) return status;
       arrived_ = next;
+      if (!worth_.goes_on(arrived_, monotonic_now_ns())) {
+        link_.report_now(arrived_);
+        return Error{ErrorCode::unsupported, not_worth_it, {}, 0};
+      }
       link_.report(arrived_);
       if (!link_.listen(0)) return {};
     }
@@ -55,6 +68,21 @@ class Engine {
   }
 
  private:
+  // One that was cached tells nothing.
+  Status time_unit() {
+    const uint64_t next = std::min({asked_ + worth_.unit_bytes(), size_, link_.budget_bytes()});
+    if (next <= asked_) return {};
+    const uint64_t submitted = bytes_submitted();
+    const uint64_t began_ns = monotonic_now_ns();
+    will_need(asked_, next);
+    const bool whole = bytes_submitted() - submitted >= next - asked_;
+    asked_ = next;
+    if (!whole) return {};
+    Status status = wait_for(next);
+    worth_.timed(monotonic_now_ns() - began_ns);
+    return status;
+  }
+
   void ask() {
     const uint64_t limit = std::min(size_, link_.budget_bytes());
     while (asked_ < limit && asked_ - arrived_ < std::max(in_flight_bytes, step_bytes_)) {
@@ -94,6 +122,7 @@ class Engine {
   const uint64_t size_;
   const uint64_t step_bytes_;
   const uint64_t piece_bytes_;
+  Worth worth_;
   DaemonLink& link_;
   uint64_t asked_ = 0;
   uint64_t arrived_ = 0;
@@ -101,8 +130,9 @@ class Engine {
 
 }  // namespace
 
-Status read_ahead(int fd, uint64_t size, uint64_t step_bytes, DaemonLink& link) {
-  return Engine(fd, size, step_bytes, link).run();
+Status read_ahead(int fd, uint64_t size, uint64_t step_bytes, uint64_t unit_bytes,
+                  DaemonLink& link) {
+  return Engine(fd, size, step_bytes, unit_bytes, link).run();
 }
 
 }  // namespace tuneshift

@@ -11,7 +11,9 @@
 #include <deque>
 #include <vector>
 
-#include "daemon/prefetch/mapped_ranges.h"
+#include "daemon/helper/mapped_ranges.h"
+#include "daemon/prefetch/clock.h"
+#include "daemon/prefetch/worth.h"
 
 namespace tuneshift {
 
@@ -33,6 +35,8 @@ constexpr size_t max_steps_a_call = 8;
 constexpr uint64_t full_wait_us = 500;
 constexpr uint64_t stuck_wait_us = 20000;
 constexpr unsigned stuck_looks = 64;
+// Of any size that MADV_WILLNEED takes.
+constexpr uint64_t page_bytes = uint64_t{64} << 10;
 
 Error reader_gone() {
   return {ErrorCode::not_found, "the reader has ended", {}, 0};
@@ -45,14 +49,17 @@ Error unreadable() {
 
 class Engine {
  public:
-  Engine(const MappedFile& file, DaemonLink& link) : file_(file), link_(link) {}
+  Engine(const MappedFile& file, DaemonLink& link)
+      : file_(file), link_(link), worth_(file.unit_bytes) {}
 
   Status run() {
     link_.set_engine(file_.fuse != nullptr ? "madvise, paced" : "madvise");
     look();
+    if (worth_.wants_unit()) time_units();
     while (next_mapped()) {
       if (asked_bytes_ >= link_.budget_bytes()) {
         if (Status status = settle(0); !status.ok()) return status;
+        worth_.paused();
         link_.report_now(arrived_bytes_);
         if (!link_.listen(std::nullopt)) return {};
         continue;
@@ -61,6 +68,10 @@ class Engine {
       if (!asked) return asked.error();
       if (!asked.value()) return {};
       if (Status status = settle(pieces_in_flight); !status.ok()) return status;
+      if (!worth_.goes_on(arrived_bytes_, monotonic_now_ns())) {
+        link_.report_now(arrived_bytes_);
+        return Error{ErrorCode::unsupported, not_worth_it, {}, 0};
+      }
       link_.report(arrived_bytes_);
     }
     if (Status status = settle(0); !status.ok()) return status;
@@ -89,6 +100,28 @@ class Engine {
       return at_ < file_.size ? &range : nullptr;
     }
     return nullptr;
+  }
+
+  // Far from where a reader begins: what is cached tells nothing, and nobody says what is.
+  void time_units() {
+    uint64_t longest_ns = 0;
+    for (const uint64_t eighths : {5, 6, 7}) {
+      const uint64_t offset = file_.size / 8 * eighths / page_bytes * page_bytes;
+      const auto range = std::find_if(ranges_.begin(), ranges_.end(), [&](const auto& one) {
+        return offset >= one.offset && offset - one.offset + worth_.unit_bytes() < one.length;
+      });
+      if (range == ranges_.end()) continue;
+      const uint64_t address = range->address + (offset - range->offset);
+      const iovec unit{theirs(address), worth_.unit_bytes()};
+      const uint64_t began_ns = monotonic_now_ns();
+      syscall(SYS_process_madvise, file_.pidfd, &unit, 1, MADV_WILLNEED, 0);
+      char byte = 0;
+      const iovec here{&byte, 1};
+      const iovec there{theirs(address + worth_.unit_bytes() - 1), 1};
+      if (process_vm_readv(file_.pid, &here, 1, &there, 1, 0) != 1) return;
+      longest_ns = std::max(longest_ns, monotonic_now_ns() - began_ns);
+    }
+    if (longest_ns > 0) worth_.timed(longest_ns);
   }
 
   // False when the daemon has let go.
@@ -178,6 +211,7 @@ class Engine {
 
   const MappedFile& file_;
   DaemonLink& link_;
+  Worth worth_;
   std::vector<MappedRange> ranges_;
   std::vector<iovec> steps_;
   std::deque<Piece> pieces_;

@@ -80,10 +80,11 @@ class Worker {
                            {SCMP_SYS(pread64)},
                            {SCMP_SYS(ppoll)},
                            {SCMP_SYS(recvfrom)},
+                           {SCMP_SYS(clock_gettime)},
                            {SCMP_SYS(getrusage)}});
     }
     if (!status.ok()) return status;
-    return read_ahead(file.get(), order_.file_size, order_.step_bytes, link_);
+    return read_ahead(file.get(), order_.file_size, order_.step_bytes, order_.unit_bytes, link_);
   }
 
   [[nodiscard]] Status check(int fd, bool stacked) const {
@@ -106,6 +107,7 @@ class Worker {
     file.pid = order_.reader.process.pid;
     file.size = order_.file_size;
     file.step_bytes = order_.step_bytes;
+    file.unit_bytes = order_.unit_bytes;
     file.shown = shown_in_maps(found);
     const UniqueFd pidfd(static_cast<int>(syscall(SYS_pidfd_open, file.pid, 0)));
     // It goes on showing this process's memory, also when the pid is used again.
@@ -134,6 +136,7 @@ class Worker {
                            {SCMP_SYS(openat), {SCMP_A2(SCMP_CMP_MASKED_EQ, writing, O_RDONLY)}},
                            {SCMP_SYS(ppoll)},
                            {SCMP_SYS(recvfrom)},
+                           {SCMP_SYS(clock_gettime)},
                            {SCMP_SYS(getrusage)}});
     }
     if (!status.ok()) return status;

@@ -167,7 +167,8 @@ class OnDisk(BusCase):
             [ahead] = self.wait_history("prefetching", pid=reader.pid)
             self.assertIn("by a descriptor", ahead["text"])
             [done] = self.wait_history("prefetched", pid=reader.pid)
-            self.assertEqual(done["reason"], "")
+            # A disk may be as fast without.
+            self.assertIn(done["reason"], ("", "its store gives a reader as much without"))
 
 
 if __name__ == "__main__":

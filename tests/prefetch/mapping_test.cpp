@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "daemon/prefetch/fuse_connection.h"
-#include "daemon/prefetch/mapped_ranges.h"
+#include "daemon/helper/mapped_ranges.h"
 #include "tests/catch.h"
 #include "tests/inspect/fuse_server.h"
 #include "tests/prefetch/fetching.h"

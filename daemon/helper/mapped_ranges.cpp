@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-#include "daemon/prefetch/mapped_ranges.h"
+#include "daemon/helper/mapped_ranges.h"
 
 #include <unistd.h>
 

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "daemon/follow/look.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <ctime>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include "daemon/helper/find_file.h"
+#include "daemon/process_identity.h"
+
+namespace tuneshift {
+
+namespace {
+
+// Bits of an entry in pagemap: in memory, and of a file or shared.
+constexpr uint64_t present = uint64_t{1} << 63;
+constexpr uint64_t of_file = uint64_t{1} << 61;
+// A program with thousands of mappings: reading them is to cost little beside the looks.
+constexpr uint64_t mappings_part = 20;
+
+uint64_t now_ns() {
+  timespec time{};
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return static_cast<uint64_t>(time.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(time.tv_nsec);
+}
+
+}  // namespace
+
+Result<ReaderLook> ReaderLook::open(const ProcessDir& process, const FileId& file,
+                                    uint64_t file_size) {
+  auto found = find_file(process, file);
+  if (!found) return found.error();
+  ReaderLook look;
+  look.shown_ = file;
+  struct statx status {};
+  // overlayfs shows its own device in maps, as stat(2) does; the others show the event's.
+  if (found.value().stacked && statx(found.value().file.get(), "",
+                                     AT_EMPTY_PATH | AT_STATX_DONT_SYNC, 0, &status) == 0) {
+    look.shown_ = {status.stx_dev_major, status.stx_dev_minor, file.inode};
+  }
+  look.file_size_ = file_size;
+  look.page_bytes_ = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+  // Both go on showing this process's memory, also when the pid is used again.
+  look.maps_ = UniqueFd(openat(process.fd(), "maps", O_RDONLY | O_CLOEXEC));
+  look.pagemap_ = UniqueFd(openat(process.fd(), "pagemap", O_RDONLY | O_CLOEXEC));
+  look.io_ = UniqueFd(openat(process.fd(), "io", O_RDONLY | O_CLOEXEC));
+  if (!look.maps_ || !look.pagemap_ || !look.io_) {
+    return errno_error(errno, "open the reader's memory");
+  }
+  look.read_at_start_ = look.read_bytes();
+  return look;
+}
+
+bool ReaderLook::look(FollowReport& report) {
+  if (report.coverage.count() < Coverage::parts) look_at_pages(report.coverage);
+  const uint64_t read = read_bytes();
+  if (read == UINT64_MAX) return false;
+  report.read_bytes = std::max(report.read_bytes, read - std::min(read, read_at_start_));
+  return true;
+}
+
+void ReaderLook::look_at_pages(Coverage& coverage) {
+  const uint64_t since_ns = now_ns() - mappings_ns_;
+  if (ranges_.empty() || since_ns >= mappings_part * mappings_cost_ns_) look_at_mappings();
+  for (size_t part = 0; part < Coverage::parts; ++part) {
+    if (coverage.has(part)) continue;
+    const uint64_t place = Coverage::place(part, file_size_);
+    const auto range = std::find_if(ranges_.begin(), ranges_.end(), [place](const auto& one) {
+      return place >= one.offset && place - one.offset < one.length;
+    });
+    if (range != ranges_.end() && is_mapped_in(range->address + (place - range->offset))) {
+      coverage.set(part);
+    }
+  }
+}
+
+void ReaderLook::look_at_mappings() {
+  const uint64_t began_ns = now_ns();
+  ranges_ = read_mapped_ranges(maps_.get(), shown_);
+  mappings_ns_ = now_ns();
+  mappings_cost_ns_ = mappings_ns_ - began_ns;
+}
+
+bool ReaderLook::is_mapped_in(uint64_t address) const {
+  uint64_t entry = 0;
+  const auto at = static_cast<off_t>(address / page_bytes_ * sizeof entry);
+  if (pread(pagemap_.get(), &entry, sizeof entry, at) != sizeof entry) return false;
+  return (entry & present) != 0 && (entry & of_file) != 0;
+}
+
+uint64_t ReaderLook::read_bytes() const {
+  char text[512];
+  const ssize_t got = pread(io_.get(), text, sizeof text, 0);
+  if (got <= 0) return UINT64_MAX;
+  return parse_field({text, static_cast<size_t>(got)}, "rchar:").value_or(UINT64_MAX);
+}
+
+}  // namespace tuneshift

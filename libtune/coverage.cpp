@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "libtune/coverage.h"
+
+#include <algorithm>
+
+namespace tuneshift {
+
+namespace {
+
+// What daemon/prefetch/mapping_engine.cpp reads a byte of, and what a fault maps around it
+// (fault_around_bytes, mm/memory.c), twice.
+constexpr uint64_t piece_bytes = uint64_t{4} << 20;
+constexpr uint64_t touched_bytes = uint64_t{128} << 10;
+
+}  // namespace
+
+uint64_t Coverage::place(size_t part, uint64_t file_size) {
+  const uint64_t whole = file_size / parts;
+  const uint64_t place = whole * part + whole / 2;
+  const bool touched = place % piece_bytes >= piece_bytes - touched_bytes;
+  return touched && place >= touched_bytes ? place - touched_bytes : place;
+}
+
+size_t Coverage::add(const Coverage& other) {
+  const size_t before = seen_.count();
+  seen_ |= other.seen_;
+  return seen_.count() - before;
+}
+
+uint64_t Coverage::bytes(size_t count, uint64_t file_size) {
+  if (count >= parts) return file_size;
+  return file_size / parts * count;
+}
+
+std::vector<uint64_t> Coverage::words() const {
+  std::vector<uint64_t> words(parts / 64);
+  for (size_t part = 0; part < parts; ++part) {
+    if (has(part)) words[part / 64] |= uint64_t{1} << part % 64;
+  }
+  return words;
+}
+
+Coverage Coverage::from_words(const std::vector<uint64_t>& words) {
+  Coverage coverage;
+  for (size_t part = 0; part < std::min(parts, words.size() * 64); ++part) {
+    if ((words[part / 64] >> part % 64 & 1) != 0) coverage.set(part);
+  }
+  return coverage;
+}
+
+}  // namespace tuneshift

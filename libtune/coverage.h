@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <bitset>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace tuneshift {
+
+/// Which of the equal parts of a file a process has mapped a page of. A part once seen stays: what
+/// is unmapped or taken from the process later was there all the same.
+class Coverage {
+ public:
+  static constexpr size_t parts = 1024;
+
+  /// The byte that stands for a part of a file of this size: off its ends, and off the end of each
+  /// 4 MiB, where reading ahead through a mapping touches pages of it.
+  static uint64_t place(size_t part, uint64_t file_size);
+
+  void set(size_t part) { seen_.set(part); }
+  [[nodiscard]] bool has(size_t part) const { return seen_.test(part); }
+  [[nodiscard]] size_t count() const { return seen_.count(); }
+  /// Adds what another has; how many parts were new.
+  size_t add(const Coverage& other);
+
+  /// So many parts of a file in bytes: all of it for all parts.
+  static uint64_t bytes(size_t count, uint64_t file_size);
+
+  [[nodiscard]] std::vector<uint64_t> words() const;
+  /// parts / 64 words; fewer leave the rest unseen.
+  static Coverage from_words(const std::vector<uint64_t>& words);
+
+  bool operator==(const Coverage&) const = default;
+
+ private:
+  std::bitset<parts> seen_;
+};
+
+}  // namespace tuneshift
