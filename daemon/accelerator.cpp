@@ -21,9 +21,6 @@ constexpr uint64_t most_silent_ns = 10'000'000'000;
 
 // What is cached is taken in at GiB a second.
 constexpr uint64_t cached_rate = uint64_t{2} << 30;
-// What a reader can have touched between the count of its misses and the first look at it. More
-// is another mapping of the same file, from before.
-constexpr uint64_t first_look_bytes = uint64_t{64} << 20;
 
 // One WILLNEED reads at most the window that its file had when it was opened, which was before
 // ours: the kernel's default (VM_READAHEAD_PAGES, include/linux/mm.h) or more.
@@ -34,6 +31,7 @@ constexpr uint64_t page_fault_bytes = uint64_t{4} << 10;
 PrefetchOrder order_of(const Accelerator::Subject& subject, const Assistance& assistance) {
   PrefetchOrder order;
   order.reader = subject.reader;
+  order.uid = subject.uid;
   order.file_size = subject.question.file_size;
   const bool by_mapping = assistance.way == Assistance::Way::mapping;
   order.way = by_mapping ? PrefetchOrder::Way::mapping : PrefetchOrder::Way::descriptor;
@@ -56,10 +54,9 @@ Accelerator::Accelerator(Loop& loop, const KernelFs& kernel, Programs programs, 
                   [this](const FileId& file, const PrefetchProgress& progress) {
                     on_progress(file, progress);
                   }),
-      followers_(loop.get(), std::move(programs.follow),
-                 [this](const Reader& reader, const FollowReport& report) {
-                   on_report(reader, report);
-                 }),
+      followers_(
+          loop.get(), std::move(programs.follow),
+          [this](const Reader& reader, const FollowReport& report) { on_report(reader, report); }),
       timer_(loop.timer([this] { on_timer(); })) {}
 
 HeadRoom Accelerator::room_for(const FileId& file, const Reader& reader,
@@ -119,6 +116,7 @@ bool Accelerator::join(const Subject& subject) {
 void Accelerator::follow(Ahead& ahead, const Subject& subject) {
   Followed& followed = ahead.readers[subject.reader];
   followed.mapped = subject.question.mapped;
+  followed.is_old = subject.loaded_before;
   followed.missed_at_start = followed.consumed_bytes = subject.question.missed_bytes;
   // Without a follower its misses are all that tells: then the worker waits for those.
   (void)followers_.start(subject.reader, subject.question.file_size);
@@ -145,11 +143,18 @@ void Accelerator::stop(const Reader& reader) {
   const auto found = files_.find(reader.file);
   if (found == files_.end() || found->second.readers.erase(reader) == 0) return;
   followers_.stop(reader);
-  if (found->second.subject.reader != reader) return;
+  Ahead& ahead = found->second;
+  if (ahead.subject.reader != reader) return;
   // Its worker goes with it: the memory and the account are the reader's.
   prefetcher_.stop(reader.file);
+  if (!ahead.readers.empty() && is_fetched(ahead)) {
+    ahead.subject.reader = ahead.readers.begin()->first;
+    ahead.progress.ended = true;
+    set_timer();
+    return;
+  }
   std::vector<Reader> others;
-  for (const auto& [other, followed] : found->second.readers) others.push_back(other);
+  for (const auto& [other, followed] : ahead.readers) others.push_back(other);
   files_.erase(found);
   set_timer();
   for (const Reader& other : others) followers_.stop(other);
@@ -223,17 +228,15 @@ void Accelerator::on_report(const Reader& reader, const FollowReport& report) {
 void Accelerator::count(Ahead& ahead, Followed& followed, const Reader& reader,
                         const FollowReport& report) const {
   const uint64_t size = ahead.subject.question.file_size;
-  const bool is_first = std::exchange(followed.is_first, false);
+  const bool is_old = std::exchange(followed.is_old, false);
   const size_t fresh = ahead.covered.add(report.coverage);
   if (!followed.mapped) {
     const uint64_t read = std::min(report.read_bytes, size);
-    followed.consumed_bytes = std::max(
-        followed.consumed_bytes, std::min(followed.missed_at_start + read, arrived(ahead)));
+    followed.consumed_bytes = std::max(followed.consumed_bytes,
+                                       std::min(followed.missed_at_start + read, arrived(ahead)));
     return;
   }
-  if (is_first && Coverage::bytes(fresh, size) > followed.missed_at_start + first_look_bytes) {
-    return;
-  }
+  if (is_old) return;
   followed.own_parts += fresh;
   followed.consumed_bytes =
       std::max(followed.consumed_bytes, Coverage::bytes(followed.own_parts, size));
@@ -257,8 +260,8 @@ void Accelerator::on_timer() {
     prefetcher_.stop(file);
     PrefetchProgress last = files_.at(file).progress;
     last.ended = true;
-    last.trouble = "its store has not answered for " +
-                   std::to_string(most_silent_ns / 1'000'000'000) + " s";
+    last.trouble =
+        "its store has not answered for " + std::to_string(most_silent_ns / 1'000'000'000) + " s";
     on_progress(file, last);
   }
   set_timer();
@@ -283,13 +286,15 @@ void Accelerator::allow(Ahead& ahead) {
     ahead.room = room_for(subject.reader.file, subject.reader, to_daemon);
     ahead.room_ns = now_ns;
   }
+  if (pressure_.is_due(now_ns)) pressure_.look(read_memory_stall_us(kernel_), now_ns);
   AheadQuestion question;
   question.confirmed = subject.question.confirmed;
   question.random = ahead.assistance.random;
   question.file_size = subject.question.file_size;
   question.consumed_bytes = consumed_of(ahead);
   question.consumed_bytes_a_second = ahead.rate;
-  question.head_room_bytes = ahead.room.bytes;
+  // Others wait for memory: nothing more is taken at once.
+  question.head_room_bytes = pressure_.is_short(now_ns) ? 0 : ahead.room.bytes;
   const uint64_t budget = budget_ahead(question);
   const uint64_t told = ahead.allowed_bytes;
   // The worker reports when it has used up what it may, which comes back here: a few pages more
@@ -308,6 +313,10 @@ uint64_t Accelerator::arrived(const Ahead& ahead) const {
   return std::min(ahead.subject.question.file_size, missed + ahead.progress.fetched_bytes);
 }
 
+bool Accelerator::is_fetched(const Ahead& ahead) const {
+  return arrived(ahead) + least_missing_bytes >= ahead.subject.question.file_size;
+}
+
 uint64_t Accelerator::consumed_of(const Ahead& ahead) {
   uint64_t consumed = Coverage::bytes(ahead.covered.count(), ahead.subject.question.file_size);
   for (const auto& [reader, followed] : ahead.readers) {
@@ -318,8 +327,7 @@ uint64_t Accelerator::consumed_of(const Ahead& ahead) {
 
 Accelerator::Ahead* Accelerator::owned_by(const Reader& reader) {
   const auto found = files_.find(reader.file);
-  return found == files_.end() || found->second.subject.reader != reader ? nullptr
-                                                                         : &found->second;
+  return found == files_.end() || found->second.subject.reader != reader ? nullptr : &found->second;
 }
 
 }  // namespace tuneshift

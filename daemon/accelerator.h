@@ -15,6 +15,7 @@
 #include "libtune/event.h"
 #include "libtune/head_room.h"
 #include "libtune/kernel_fs.h"
+#include "libtune/pressure.h"
 
 namespace tuneshift {
 
@@ -28,6 +29,8 @@ class Accelerator {
     AssistanceQuestion question;  ///< decide() fills in the head room
     uint64_t window_bytes = 0;    ///< what a descriptor that is opened now reads ahead
     bool account_to_daemon = false;
+    uint32_t uid = 0;            ///< the reader's
+    bool loaded_before = false;  ///< it loaded the same file, and may have it mapped twice
   };
   struct Hooks {
     std::function<uint64_t(const Reader&)> bytes_seen;  ///< missed by the reader itself
@@ -35,7 +38,8 @@ class Accelerator {
     std::function<void(const Reader&, uint64_t bytes)> on_consumed;
     /// The worker that read ahead of this reader is done.
     std::function<void(const Reader&, const PrefetchProgress&)> on_ended;
-    /// The reader whose file was read ahead has gone, and this one of the same file may be helped.
+    /// The reader has gone whose file was being read ahead: this one of the same file may be
+    /// helped.
     std::function<void(const Reader&)> on_free;
   };
   struct Programs {
@@ -72,7 +76,7 @@ class Accelerator {
  private:
   struct Followed {
     bool mapped = false;
-    bool is_first = true;          ///< nothing was heard of it yet
+    bool is_old = false;           ///< what is heard first is of an earlier load
     uint64_t missed_at_start = 0;  ///< by itself, in this load
     size_t own_parts = 0;          ///< of the file that came to it before any other reader
     uint64_t consumed_bytes = 0;
@@ -104,6 +108,8 @@ class Accelerator {
   [[nodiscard]] HeadRoom room_for(const FileId& file, const Reader& reader,
                                   bool account_to_daemon) const;
   [[nodiscard]] uint64_t arrived(const Ahead& ahead) const;
+  /// Whether a worker has nothing left to do there.
+  [[nodiscard]] bool is_fetched(const Ahead& ahead) const;
   [[nodiscard]] static uint64_t consumed_of(const Ahead& ahead);
   Ahead* owned_by(const Reader& reader);
 
@@ -112,6 +118,7 @@ class Accelerator {
   Prefetcher prefetcher_;
   Followers followers_;
   Timer timer_;
+  MemoryPressure pressure_;
   std::map<FileId, Ahead> files_;
 };
 

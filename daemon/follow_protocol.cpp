@@ -71,8 +71,7 @@ Result<FollowReport> parse_follow_report(std::string_view bytes) {
   }
   FollowReport report;
   report.read_bytes = packet.read_bytes;
-  report.coverage =
-      Coverage::from_words({std::begin(packet.coverage), std::end(packet.coverage)});
+  report.coverage = Coverage::from_words({std::begin(packet.coverage), std::end(packet.coverage)});
   return report;
 }
 

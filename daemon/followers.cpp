@@ -8,10 +8,10 @@ namespace tuneshift {
 
 Followers::Followers(sd_event* loop, std::string helper, Handler handler)
     : handler_(std::move(handler)),
-      pool_(loop, std::move(helper), most, max_follow_packet_bytes,
-            {[this](HelperPool::Id id, std::string_view packet) { on_packet(id, packet); },
-             [this](HelperPool::Id id, const std::string&) { forget(id); },
-             [](HelperPool::Id) {}}) {}
+      pool_(
+          loop, std::move(helper), most, max_follow_packet_bytes,
+          {[this](HelperPool::Id id, std::string_view packet) { on_packet(id, packet); },
+           [this](HelperPool::Id id, const std::string&) { forget(id); }, [](HelperPool::Id) {}}) {}
 
 Status Followers::start(const Reader& reader, uint64_t file_size) {
   if (readers_.contains(reader)) return {};

@@ -41,9 +41,8 @@ struct HelperPool::State {
 };
 
 HelperPool::State::Slot* HelperPool::State::find(Id id) {
-  const auto found = std::find_if(slots.begin(), slots.end(), [id](const Slot& slot) {
-    return slot.id == id && !slot.silent;
-  });
+  const auto found = std::find_if(slots.begin(), slots.end(),
+                                  [id](const Slot& slot) { return slot.id == id && !slot.silent; });
   return found == slots.end() ? nullptr : &*found;
 }
 

@@ -76,7 +76,8 @@ Result<PrefetchTask> parse_prefetch_task(std::string_view bytes) {
   TaskPacket packet;
   if (!from_bytes(bytes, prefetch_version, packet) || packet.pid <= 0 || packet.file_size == 0 ||
       packet.file_size > INT64_MAX || packet.step_bytes < least_step_bytes ||
-      packet.step_bytes > most_step_bytes || packet.unit_bytes > most_step_bytes || packet.way > 1 || packet.account > 1) {
+      packet.step_bytes > most_step_bytes || packet.unit_bytes > most_step_bytes ||
+      packet.way > 1 || packet.account > 1) {
     return Error{ErrorCode::invalid_argument, "the order to read ahead is malformed", {}, 0};
   }
   PrefetchTask task;
@@ -104,9 +105,9 @@ std::string format_prefetch_progress(const PrefetchProgress& progress) {
 Result<PrefetchProgress> parse_prefetch_progress(std::string_view bytes, uint64_t file_size) {
   ProgressPacket packet;
   PrefetchProgress progress;
-  if (!from_bytes(bytes, prefetch_version, packet) || packet.ended > 1 || packet.fetched_bytes > file_size ||
-      packet.cpu_us > most_cpu_us || !take(packet.engine, progress.engine) ||
-      !take(packet.trouble, progress.trouble)) {
+  if (!from_bytes(bytes, prefetch_version, packet) || packet.ended > 1 ||
+      packet.fetched_bytes > file_size || packet.cpu_us > most_cpu_us ||
+      !take(packet.engine, progress.engine) || !take(packet.trouble, progress.trouble)) {
     return Error{ErrorCode::io, "the worker's report is malformed", {}, 0};
   }
   progress.ended = packet.ended == 1;

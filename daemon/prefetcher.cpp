@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <map>
+#include <string>
 #include <utility>
 
 #include "daemon/helper_pool.h"
@@ -25,28 +26,36 @@ struct Prefetcher::State {
         pool(loop, std::move(helper), limits.workers, max_prefetch_packet_bytes,
              {[this](HelperPool::Id id, std::string_view packet) { on_packet(id, packet); },
               [this](HelperPool::Id id, const std::string& how) {
-                stores.erase(id);
+                running.erase(id);
                 give_up(id, "the worker ended early: " + how);
               },
-              [this](HelperPool::Id id) { stores.erase(id); }}) {}
+              [this](HelperPool::Id id) { running.erase(id); }}) {}
 
   void on_packet(HelperPool::Id id, std::string_view packet);
   void say(HelperPool::Id id, PrefetchProgress progress);
   void give_up(HelperPool::Id id, std::string trouble);
-  [[nodiscard]] unsigned workers_on(const FileId& file) const;
+  /// Why no more may be started for this order; empty when one may.
+  [[nodiscard]] std::string in_the_way(const PrefetchOrder& order) const;
 
   Limits limits;
   Handler handler;
   HelperPool pool;
   std::map<FileId, Work> works;
-  std::map<HelperPool::Id, FileId> stores;  // also of workers that are stuck
+  std::map<HelperPool::Id, PrefetchOrder> running;  // also those that are stuck
 };
 
-unsigned Prefetcher::State::workers_on(const FileId& file) const {
-  return static_cast<unsigned>(std::count_if(stores.begin(), stores.end(), [&](const auto& entry) {
-    return entry.second.device_major == file.device_major &&
-           entry.second.device_minor == file.device_minor;
-  }));
+std::string Prefetcher::State::in_the_way(const PrefetchOrder& order) const {
+  const FileId& file = order.reader.file;
+  unsigned of_store = 0;
+  unsigned of_user = 0;
+  for (const auto& [id, other] : running) {
+    const FileId& known = other.reader.file;
+    of_store += known.device_major == file.device_major && known.device_minor == file.device_minor;
+    of_user += other.uid == order.uid;
+  }
+  if (of_store >= limits.workers_a_store) return "too many files of its store are read ahead";
+  if (of_user >= limits.workers_a_user) return "too many files are read ahead for its user";
+  return {};
 }
 
 void Prefetcher::State::on_packet(HelperPool::Id id, std::string_view packet) {
@@ -93,9 +102,8 @@ Prefetcher::~Prefetcher() = default;
 Status Prefetcher::start(const PrefetchOrder& order, uint64_t budget_bytes) {
   const FileId& file = order.reader.file;
   if (state_->works.contains(file)) return {};
-  if (state_->workers_on(file) >= state_->limits.workers_a_store) {
-    return Error{
-        ErrorCode::limit_exceeded, "too many files of its store are read ahead already", {}, 0};
+  if (std::string reason = state_->in_the_way(order); !reason.empty()) {
+    return Error{ErrorCode::limit_exceeded, std::move(reason), {}, 0};
   }
   const std::string packet = format_prefetch_task({order, budget_bytes});
   if (auto sound = parse_prefetch_task(packet); !sound) return sound.error();
@@ -106,7 +114,7 @@ Status Prefetcher::start(const PrefetchOrder& order, uint64_t budget_bytes) {
   work.file_size = order.file_size;
   // One that says more than it has to say is not ours any more.
   work.packets_left = order.file_size / prefetch_report_bytes + 16;
-  state_->stores[work.id] = file;
+  state_->running[work.id] = order;
   return {};
 }
 

@@ -34,6 +34,7 @@ struct PrefetchOrder {
   /// What the reader waits for at once where nobody reads ahead of it: its window, or a page. The
   /// worker ends where the store gives as much so. 0: it goes on all the same. Up to 1 GiB.
   uint64_t unit_bytes = 0;
+  uint32_t uid = 0;  ///< the reader's, for Limits::workers_a_user; the worker looks for itself
 };
 
 /// How far a worker has come.
@@ -52,6 +53,7 @@ class Prefetcher {
   struct Limits {
     unsigned workers = 16;         ///< at once; stuck ones that outlive SIGKILL still count
     unsigned workers_a_store = 8;  ///< of those: a store that hangs keeps its own
+    unsigned workers_a_user = 8;   ///< and so does a user
   };
   /// Called from the loop, at most once for about 16 MiB and once with `ended`. It may call the
   /// prefetcher.
@@ -65,8 +67,8 @@ class Prefetcher {
   ~Prefetcher();
 
   /// `budget_bytes` may be gone through in all, counted from the beginning of the file; 0: none
-  /// yet. Does nothing when the file has a worker. limit_exceeded when there are too many at all or
-  /// on the file's device, invalid_argument for an order that no worker would take.
+  /// yet. Does nothing when the file has a worker. limit_exceeded when there are too many at all,
+  /// on the file's device or for the user, invalid_argument for an order that no worker would take.
   Status start(const PrefetchOrder& order, uint64_t budget_bytes);
 
   /// A new budget, larger or smaller. Nothing when the file has no worker.

@@ -98,6 +98,8 @@ void Tuner::read_ahead_of(const Reader& reader, Helped& helped) {
   subject.reader = reader;
   subject.question = question_of(reader, helped, *facts);
   subject.account_to_daemon = config_.prefetch_account_daemon;
+  subject.uid = facts->uid;
+  subject.loaded_before = detector_.bytes_before(reader) > 0;
   if (accelerator_.join(subject)) {
     assist(helped, "its file is read ahead already");
     return;

@@ -42,8 +42,8 @@ Result<ReaderLook> ReaderLook::open(const ProcessDir& process, const FileId& fil
   look.shown_ = file;
   struct statx status {};
   // overlayfs shows its own device in maps, as stat(2) does; the others show the event's.
-  if (found.value().stacked && statx(found.value().file.get(), "",
-                                     AT_EMPTY_PATH | AT_STATX_DONT_SYNC, 0, &status) == 0) {
+  if (found.value().stacked &&
+      statx(found.value().file.get(), "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, 0, &status) == 0) {
     look.shown_ = {status.stx_dev_major, status.stx_dev_minor, file.inode};
   }
   look.file_size_ = file_size;

@@ -69,7 +69,7 @@ Result<ReaderLook> open_reader(const FollowTask& task) {
 void follow(ReaderLook& look) {
   FollowReport report;
   Coverage told;
-  uint64_t told_bytes = 0;
+  uint64_t told_bytes = UINT64_MAX;
   for (;;) {
     const uint64_t before_ns = cpu_ns();
     if (!look.look(report)) return;

@@ -26,8 +26,9 @@ struct MappedFile {
 
 /// Reads a file into the page cache through its reader's mappings, as far as the link's budget
 /// goes: process_madvise(WILLNEED), one byte read of each piece to know that it has arrived. What
-/// is not mapped is passed over. Success as well when the daemon lets go; unsupported when it brings
-/// nothing, not_found when the reader has gone or maps nothing of the file. Needs CAP_SYS_PTRACE and CAP_SYS_NICE.
+/// is not mapped is passed over. Success as well when the daemon lets go; unsupported when it
+/// brings nothing, not_found when the reader has gone or maps nothing of the file. Needs
+/// CAP_SYS_PTRACE and CAP_SYS_NICE.
 Status advise_ahead(const MappedFile& file, DaemonLink& link);
 
 }  // namespace tuneshift

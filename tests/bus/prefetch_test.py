@@ -94,13 +94,12 @@ class Interrupted(SlowCase):
         """A reader that is read ahead of, while its store answers nothing."""
         reader = self.reader("mmap-sequential", "--close", "--serve")
         self.wait_history("prefetching", pid=reader.pid)
-        self.store.process.send_signal(signal.SIGUSR1)
-        self.addCleanup(self.store.process.send_signal, signal.SIGUSR2)
+        self.store.hold()
         [worker] = wait_for(self.workers, 10)
         return reader, worker
 
     def go_on(self, reader):
-        self.store.process.send_signal(signal.SIGUSR2)
+        self.store.let_go()
         self.assertEqual(reader.loaded()["bytes"], MODEL_BYTES)
 
     def test_a_killed_worker_leaves_the_load_alone(self):
@@ -121,7 +120,7 @@ class Interrupted(SlowCase):
     def test_its_reader_ends(self):
         reader, _ = self.begun()
         os.kill(reader.pid, signal.SIGKILL)
-        self.store.process.send_signal(signal.SIGUSR2)
+        self.store.let_go()
         self.assertTrue(wait_for(lambda: not self.workers(), 10))
         self.assertEqual(self.history("finished", pid=reader.pid), [])
 

@@ -3,10 +3,9 @@
 import fcntl
 import os
 import re
-import signal
 import struct
 
-from .processes import Failed, end, read_line, spawn, wait_for
+from .processes import Failed, end, spawn, wait_for
 from .programs import SlowStore
 
 _LOOP_CONFIGURE = 0x4C0A  # linux/loop.h
@@ -85,13 +84,9 @@ class HangingDisk:
         os.close(self.device)
         self.store.__exit__()
 
-    def _tell(self, number):
-        self.store.process.send_signal(number)
-        read_line(self.store.process.stdout, 10, "slowstore")
-
     def hang(self):
         """From now on a request is in flight, and stays so."""
-        self._tell(signal.SIGUSR1)
+        self.store.hold()
         self.at += _STEP_BYTES
         self.reader = spawn(["dd", f"if=/dev/{self.name}", "of=/dev/null", "bs=4096", "count=1",
                              f"skip={self.at // 4096}", "iflag=direct", "status=none"])
@@ -106,7 +101,7 @@ class HangingDisk:
 
     def release(self):
         """Lets the request through."""
-        self._tell(signal.SIGUSR2)
+        self.store.let_go()
         reader, self.reader = self.reader, None
         if reader.wait(10) != 0:
             raise Failed(f"dd on {self.name} failed")

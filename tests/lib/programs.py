@@ -3,6 +3,7 @@
 import json
 import os
 import select
+import signal
 import subprocess
 
 from .processes import Failed, end, read_line, spawn
@@ -70,6 +71,21 @@ class SlowStore:
         except BaseException:
             self.__exit__()
             raise
+
+    def hold(self):
+        """From now on no read is answered."""
+        self._tell(signal.SIGUSR1, "holding")
+
+    def let_go(self):
+        """Reads are answered again."""
+        self._tell(signal.SIGUSR2, "letting go")
+
+    def _tell(self, number, answer):
+        # Of two signals that wait to be handled the first may be the last.
+        self.process.send_signal(number)
+        said = read_line(self.process.stdout, 10, "slowstore")
+        if said != answer:
+            raise Failed(f"slowstore says '{said}', not '{answer}'")
 
     def __enter__(self):
         return self

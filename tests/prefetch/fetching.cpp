@@ -105,12 +105,16 @@ std::string status_of(pid_t pid, const std::string& key) {
 }
 
 pid_t worker_pid() {
+  return child_named("tuneshift-prefe");
+}
+
+pid_t child_named(const std::string& name) {
   const std::string parent = std::to_string(getpid());
   for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
     const pid_t pid = std::atoi(entry.path().filename().c_str());
     // One that the last prefetcher killed may wait to be reaped for ever.
-    if (pid > 0 && status_of(pid, "PPid") == parent &&
-        status_of(pid, "Name") == "tuneshift-prefe" && status_of(pid, "State").find('Z') != 0) {
+    if (pid > 0 && status_of(pid, "PPid") == parent && status_of(pid, "Name") == name &&
+        status_of(pid, "State").find('Z') != 0) {
       return pid;
     }
   }

@@ -60,6 +60,8 @@ bool has_resident(const std::string& path, uint64_t expected);
 
 /// The worker that runs as this process's child; 0 when there is none.
 pid_t worker_pid();
+/// The same of any program: its name as /proc has it, 15 bytes.
+pid_t child_named(const std::string& name);
 
 /// The value of a line of proc/PID/status.
 std::string status_of(pid_t pid, const std::string& key);

@@ -8,8 +8,8 @@
 
 #include <vector>
 
-#include "daemon/prefetch/fuse_connection.h"
 #include "daemon/helper/mapped_ranges.h"
+#include "daemon/prefetch/fuse_connection.h"
 #include "tests/catch.h"
 #include "tests/inspect/fuse_server.h"
 #include "tests/prefetch/fetching.h"

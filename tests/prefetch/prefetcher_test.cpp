@@ -23,11 +23,8 @@ PrefetchOrder order_on(uint64_t inode) {
 
 TEST_CASE("an order arrives as it was given") {
   PrefetchTask task;
-  task.order = {{{4711, 12345}, {8, 3, 99}},
-                10 * mib,
-                PrefetchOrder::Way::mapping,
-                PrefetchOrder::Account::daemon,
-                4 * mib};
+  task.order = {{{4711, 12345}, {8, 3, 99}},    10 * mib, PrefetchOrder::Way::mapping,
+                PrefetchOrder::Account::daemon, 4 * mib,  128 << 10};
   task.budget_bytes = 7 * mib;
   const auto got = parse_prefetch_task(format_prefetch_task(task));
   REQUIRE(got.ok());
@@ -37,6 +34,7 @@ TEST_CASE("an order arrives as it was given") {
   CHECK(order.way == PrefetchOrder::Way::mapping);
   CHECK(order.account == PrefetchOrder::Account::daemon);
   CHECK(order.step_bytes == 4 * mib);
+  CHECK(order.unit_bytes == 128 << 10);
   CHECK(got.value().budget_bytes == 7 * mib);
 
   std::string packet = format_prefetch_task(task);
@@ -88,6 +86,25 @@ TEST_CASE("workers are limited, one a file, and stopped ones count until they ar
   CHECK_FALSE(prefetcher.start(order_on(3), mib).ok());
   fetching.run_until([&] { return prefetcher.start(order_on(3), mib).ok(); });
   CHECK(fetching.words == 0);
+}
+
+TEST_CASE("a store keeps some workers at most, and so does a user") {
+  Fetching fetching({8, 2, 3}, silent);
+  Prefetcher& prefetcher = fetching.prefetcher();
+  PrefetchOrder order = order_on(1);
+  REQUIRE(prefetcher.start(order, mib).ok());
+  order.reader.file.inode = 2;
+  REQUIRE(prefetcher.start(order, mib).ok());
+  order.reader.file.inode = 3;
+  CHECK(prefetcher.start(order, mib).error().message ==
+        "too many files of its store are read ahead");
+  order.reader.file.device_minor = 1;
+  REQUIRE(prefetcher.start(order, mib).ok());
+  order.reader.file.inode = 4;
+  CHECK(prefetcher.start(order, mib).error().message ==
+        "too many files are read ahead for its user");
+  order.uid = 65534;
+  CHECK(prefetcher.start(order, mib).ok());
 }
 
 TEST_CASE("a worker that ends without a word, or cannot be started, is trouble") {

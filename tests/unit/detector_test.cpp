@@ -113,6 +113,41 @@ TEST_CASE("a server that was read ahead of loads again when it misses again") {
         Kinds{Kind::suspected});
 }
 
+TEST_CASE("what came to a server in its second load counts from there on") {
+  const Reader reader = reader_of(10);
+  Detector detector = loading_detector(reader);
+  detector.on_event(event_at(reader, Evidence::read_miss, 400 * ms, size));
+  CHECK(kinds(detector.on_timer(500 * ms)) == Kinds{Kind::finished});
+  detector.on_event(event_at(reader, Evidence::mapping, 9000 * ms, size));
+  detector.on_event(event_at(reader, Evidence::read_miss, 9001 * ms, size + mib));
+  CHECK(detector.bytes_before(reader) == size);
+  detector.on_facts(reader, model_facts(true), 9003 * ms);
+  CHECK(kinds(detector.on_consumed(reader, proof, 9004 * ms)) == Kinds{Kind::started});
+  CHECK(detector.load(2)->loaded_bytes == proof);
+}
+
+TEST_CASE("one that stopped early serves once it has taken what was read ahead of it") {
+  const Reader reader = reader_of(10);
+  Detector detector = loading_detector(reader);
+  ProcessSample sample;
+  detector.on_sample(reader, sample, 100 * ms);
+  detector.on_consumed(reader, 2 * proof, 500 * ms);
+  CHECK(kinds(detector.on_timer(2500 * ms)) == Kinds{Kind::abandoned});
+  REQUIRE(detector.next_deadline_ns() == 4500 * ms);
+  CHECK(kinds(detector.on_timer(4500 * ms)) == Kinds{Kind::look_again});
+  Facts facts = model_facts(true);
+  facts.resident_bytes = size;
+  CHECK(detector.on_facts(reader, facts, 4501 * ms).empty());
+  REQUIRE(detector.wants_sample(reader));
+  // Not yet: it is looked at again.
+  CHECK(detector.on_sample(reader, sample, 4502 * ms).empty());
+  CHECK(detector.next_deadline_ns());
+  CHECK(kinds(detector.on_timer(*detector.next_deadline_ns())) == Kinds{Kind::look_again});
+  detector.on_facts(reader, facts, 9000 * ms);
+  sample.file_bytes = size;
+  CHECK(kinds(detector.on_sample(reader, sample, 9001 * ms)) == Kinds{Kind::serving});
+}
+
 TEST_CASE("facts taken before the mapping exists are asked for again, a bounded number of times") {
   const Reader reader = reader_of(10);
   Detector detector({2000});

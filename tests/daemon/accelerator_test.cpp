@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// Who gets how much read ahead, with helpers that are scripts here: the worker has fetched at once
+// what it may, a follower reports what the test has left for it.
+#include "daemon/accelerator.h"
+
+#include <sys/stat.h>
+
+#include <fstream>
+#include <map>
+#include <vector>
+
+#include "daemon/follow_protocol.h"
+#include "daemon/loop.h"
+#include "tests/catch.h"
+#include "tests/unit/kernel_tree.h"
+
+using namespace tuneshift;
+using namespace tuneshift::test;
+
+namespace {
+
+constexpr uint64_t MiB = 1ULL << 20;
+
+// struct TaskPacket of daemon/prefetch_protocol.cpp has the budget at 56, ProgressPacket follows
+// it.
+constexpr char worker[] = R"(#!/usr/bin/env python3
+import os, struct
+def told(budget):
+    with open(os.path.dirname(__file__) + "/budgets", "a") as file:
+        file.write(f"{inode} {budget}\n")
+    os.write(0, struct.pack("<IIQQ32s256s", version, 0, min(budget, size), 0, b"test", b""))
+task = os.read(0, 1024)
+version, inode, size = struct.unpack_from("<I20xQQ", task)
+told(struct.unpack_from("<Q", task, 56)[0])
+while word := os.read(0, 8):
+    told(struct.unpack("<Q", word)[0])
+)";
+
+// struct TaskPacket of daemon/follow_protocol.cpp has the process at 4.
+constexpr char follower[] = R"(#!/usr/bin/env python3
+import os, select, struct
+pid = struct.unpack_from("<i", os.read(0, 1024), 4)[0]
+with open(os.path.dirname(__file__) + f"/report-{pid}", "rb") as report:
+    os.write(0, report.read())
+select.select([0], [], [])
+)";
+
+class Machine {
+ public:
+  Machine() {
+    for (const char* name : {"worker", "follower"}) {
+      REQUIRE(chmod((tree_.root() + "/" + name).c_str(), 0700) == 0);
+    }
+  }
+
+  Accelerator& accelerator() { return accelerator_; }
+  KernelTree& tree() { return tree_; }
+
+  /// A confirmed load by process 10 + `number` of a file of 600 MiB.
+  static Accelerator::Subject load(unsigned number, uint64_t inode) {
+    Accelerator::Subject subject;
+    subject.reader = {{static_cast<pid_t>(10 + number), 1}, {8, 0, inode}};
+    subject.question.confirmed = true;
+    subject.question.mapped = true;
+    subject.question.missed_bytes = MiB;
+    subject.question.file_size = 600 * MiB;
+    return subject;
+  }
+
+  /// What is heard of this reader once it is followed: these parts of 1024.
+  void leave_report(const Reader& reader, size_t first, size_t last) {
+    FollowReport report;
+    for (size_t part = first; part < last; ++part) report.coverage.set(part);
+    tree_.add(file("report-" + std::to_string(reader.process.pid), format_follow_report(report)));
+  }
+
+  void start(Accelerator::Subject subject) {
+    const Assistance decided = accelerator_.decide(subject);
+    REQUIRE(decided.kind == Assistance::Kind::prefetch);
+    REQUIRE(accelerator_.start(subject, decided).ok());
+  }
+
+  template <typename Holds>
+  void run_until(Holds holds) {
+    while (!holds()) REQUIRE(sd_event_run(loop_.get(), 30'000'000) > 0);
+  }
+
+  /// The budget that the file's worker was told last; 0 as well before the first.
+  [[nodiscard]] uint64_t told(uint64_t inode) const {
+    std::ifstream budgets(tree_.root() + "/budgets");
+    uint64_t last = 0;
+    uint64_t of = 0;
+    for (uint64_t budget = 0; budgets >> of >> budget;) {
+      if (of == inode) last = budget;
+    }
+    return last;
+  }
+
+  std::map<Reader, uint64_t> consumed;
+  std::vector<Reader> free;
+
+ private:
+  static TreeEntry group_of(unsigned pid) {
+    return file("proc/" + std::to_string(pid) + "/cgroup", "0::/\n");
+  }
+
+  // 1 GiB of head room: half of what is available.
+  KernelTree tree_{file("proc/meminfo", "MemTotal: 16777216 kB\nMemAvailable: 2097152 kB\n"),
+                   file("proc/self/cgroup", "0::/\n"),
+                   file("sys/fs/cgroup/cgroup.controllers", "memory pids\n"),
+                   group_of(11),
+                   group_of(12),
+                   file("worker", worker),
+                   file("follower", follower)};
+  KernelFs kernel_{tree_.open()};
+  Loop loop_;
+  Accelerator accelerator_{
+      loop_,
+      kernel_,
+      {tree_.root() + "/worker", tree_.root() + "/follower"},
+      {[](const Reader&) { return MiB; },
+       [this](const Reader& reader, uint64_t bytes) { consumed[reader] = bytes; },
+       [](const Reader&, const PrefetchProgress&) {},
+       [this](const Reader& reader) { free.push_back(reader); }}};
+};
+
+}  // namespace
+
+TEST_CASE("what was promised to one file is no head room for another", "[accelerator]") {
+  Machine machine;
+  Accelerator::Subject one = Machine::load(1, 100);
+  Accelerator::Subject other = Machine::load(2, 200);
+  machine.leave_report(one.reader, 0, Coverage::parts);
+  CHECK(machine.accelerator().decide(other).budget_bytes == 600 * MiB);
+  machine.start(one);
+  const uint64_t part = machine.accelerator().decide(other).budget_bytes;
+  CHECK(part > MiB);
+  CHECK(part <= 1 * MiB + 425 * MiB / 4);
+  CHECK(other.question.head_room.limited_by.find("read ahead of others") != std::string::npos);
+  // Used by its reader, it may be taken.
+  machine.run_until([&] { return machine.consumed[one.reader] == 600 * MiB; });
+  CHECK(machine.accelerator().decide(other).budget_bytes == 600 * MiB);
+}
+
+TEST_CASE("readers that map a part each add up to the file", "[accelerator]") {
+  Machine machine;
+  Accelerator::Subject one = Machine::load(1, 100);
+  Accelerator::Subject other = Machine::load(2, 100);
+  machine.leave_report(one.reader, 0, 600);
+  machine.leave_report(other.reader, 500, Coverage::parts);
+  machine.start(one);
+  machine.run_until([&] { return machine.consumed.contains(one.reader); });
+  CHECK(machine.accelerator().join(other));
+  machine.run_until([&] { return machine.consumed.contains(other.reader); });
+  CHECK(machine.consumed[one.reader] == Coverage::bytes(600, 600 * MiB));
+  CHECK(machine.consumed[other.reader] == Coverage::bytes(424, 600 * MiB));
+  CHECK(machine.accelerator().follows(other.reader));
+}
+
+TEST_CASE("the next reader of a file is told when the first has gone", "[accelerator]") {
+  Machine machine;
+  const Accelerator::Subject one = Machine::load(1, 100);
+  const Accelerator::Subject other = Machine::load(2, 100);
+  CHECK_FALSE(machine.accelerator().join(other));
+  machine.start(one);
+  REQUIRE(machine.accelerator().join(other));
+  machine.accelerator().stop(one.reader);
+  CHECK(machine.free == std::vector<Reader>{other.reader});
+  CHECK_FALSE(machine.accelerator().follows(other.reader));
+  // One that only shared it leaves the worker alone.
+  machine.start(one);
+  REQUIRE(machine.accelerator().join(other));
+  machine.accelerator().stop(other.reader);
+  CHECK(machine.free.size() == 1);
+  CHECK(machine.accelerator().progress(one.reader) != nullptr);
+}
+
+TEST_CASE("the next reader of a file that is all there is only followed", "[accelerator]") {
+  Machine machine;
+  const Accelerator::Subject one = Machine::load(1, 100);
+  const Accelerator::Subject other = Machine::load(2, 100);
+  machine.leave_report(other.reader, 0, 512);
+  machine.start(one);
+  REQUIRE(machine.accelerator().join(other));
+  machine.run_until([&] {
+    const PrefetchProgress* progress = machine.accelerator().progress(one.reader);
+    return progress != nullptr && progress->fetched_bytes == 600 * MiB;
+  });
+  machine.accelerator().stop(one.reader);
+  CHECK(machine.free.empty());
+  CHECK(machine.accelerator().follows(other.reader));
+  CHECK(machine.accelerator().progress(other.reader) == nullptr);
+  machine.run_until([&] { return machine.consumed[other.reader] == 300 * MiB; });
+}
+
+TEST_CASE("a suspect's worker may go on once a load reads the same file", "[accelerator]") {
+  Machine machine;
+  Accelerator::Subject suspect = Machine::load(1, 100);
+  suspect.question.confirmed = false;
+  machine.start(suspect);
+  machine.run_until([&] {
+    const PrefetchProgress* progress = machine.accelerator().progress(suspect.reader);
+    return progress != nullptr && progress->fetched_bytes == suspect_budget_bytes;
+  });
+  CHECK(machine.accelerator().join(Machine::load(2, 100)));
+  machine.run_until([&] { return machine.told(100) == 600 * MiB; });
+}
+
+TEST_CASE("nothing more is read ahead while processes wait for memory", "[accelerator]") {
+  Machine machine;
+  const auto stalled = [](uint64_t us) {
+    return "some avg10=0.00 avg60=0.00 avg300=0.00 total=" + std::to_string(us) + "\n";
+  };
+  machine.tree().add(file("proc/pressure/memory", stalled(5)));
+  machine.start(Machine::load(1, 100));
+  machine.run_until([&] { return machine.told(100) == 600 * MiB; });
+  uint64_t total = 5;
+  machine.run_until([&] {
+    machine.tree().set("proc/pressure/memory", stalled(total += 60'000'000));
+    return machine.told(100) == 0;
+  });
+  // And goes on once they do not.
+  machine.run_until([&] { return machine.told(100) == 600 * MiB; });
+}

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "libtune/coverage.h"
+
+#include "tests/catch.h"
+
+using namespace tuneshift;
+
+namespace {
+
+constexpr uint64_t mib = 1 << 20;
+
+}  // namespace
+
+TEST_CASE("each part of a file has a byte of its own, off what a worker touches") {
+  for (const uint64_t size : {uint64_t{4096}, 64 * mib, 513 * mib + 7, 4096 * mib, 70000 * mib}) {
+    uint64_t last = 0;
+    for (size_t part = 0; part < Coverage::parts; ++part) {
+      const uint64_t place = Coverage::place(part, size);
+      CHECK(place < size);
+      if (size < 256 * mib) continue;
+      CHECK((part == 0 || place > last));
+      last = place;
+      // A fault maps 64 KiB around the last byte of 4 MiB.
+      CHECK(place % (4 * mib) < 4 * mib - (64 << 10));
+    }
+  }
+}
+
+TEST_CASE("what several have covered counts once") {
+  Coverage one;
+  Coverage other;
+  for (size_t part = 0; part < 600; ++part) one.set(part);
+  for (size_t part = 500; part < Coverage::parts; ++part) other.set(part);
+  CHECK(one.add(other) == Coverage::parts - 600);
+  CHECK(one.add(other) == 0);
+  CHECK(one.count() == Coverage::parts);
+}
+
+TEST_CASE("all parts are all of the file") {
+  CHECK(Coverage::bytes(0, 1000 * mib + 1) == 0);
+  CHECK(Coverage::bytes(Coverage::parts / 2, 1024 * mib) == 512 * mib);
+  CHECK(Coverage::bytes(Coverage::parts, 1000 * mib + 1) == 1000 * mib + 1);
+}
+
+TEST_CASE("coverage goes through words and back") {
+  Coverage coverage;
+  for (const size_t part : {size_t{0}, size_t{63}, size_t{64}, Coverage::parts - 1}) {
+    coverage.set(part);
+  }
+  CHECK(Coverage::from_words(coverage.words()) == coverage);
+  CHECK(Coverage::from_words({}).count() == 0);
+  CHECK(Coverage::from_words(std::vector<uint64_t>(1000, ~uint64_t{0})).count() == Coverage::parts);
+}
