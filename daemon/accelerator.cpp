@@ -41,7 +41,9 @@ PrefetchOrder order_of(const Accelerator::Subject& subject, const Assistance& as
   order.step_bytes =
       by_mapping ? default_window_bytes
                  : std::clamp(subject.window_bytes, default_window_bytes, largest_step_bytes);
-  order.unit_bytes = assistance.random ? page_fault_bytes : default_window_bytes;
+  if (subject.stand_down) {
+    order.unit_bytes = assistance.random ? page_fault_bytes : default_window_bytes;
+  }
   return order;
 }
 
@@ -106,10 +108,7 @@ bool Accelerator::join(const Subject& subject) {
   if (found == files_.end()) return false;
   Ahead& ahead = found->second;
   if (!ahead.readers.contains(subject.reader)) follow(ahead, subject);
-  if (subject.question.confirmed && !ahead.subject.question.confirmed) {
-    ahead.subject.question.confirmed = true;
-    allow(ahead);
-  }
+  if (subject.question.confirmed) confirm(subject.reader);
   return true;
 }
 
@@ -123,12 +122,13 @@ void Accelerator::follow(Ahead& ahead, const Subject& subject) {
 }
 
 std::optional<Assistance> Accelerator::confirm(const Reader& reader) {
-  Ahead* const ahead = owned_by(reader);
-  if (ahead == nullptr || ahead->subject.question.confirmed) return std::nullopt;
-  AssistanceQuestion& question = ahead->subject.question;
-  question.confirmed = true;
-  allow(*ahead);
-  question.head_room = ahead->room;
+  const auto found = files_.find(reader.file);
+  if (found == files_.end() || !found->second.readers.contains(reader)) return std::nullopt;
+  Ahead& ahead = found->second;
+  AssistanceQuestion& question = ahead.subject.question;
+  if (std::exchange(question.confirmed, true) || ahead.progress.ended) return std::nullopt;
+  allow(ahead);
+  question.head_room = ahead.room;
   return decide_assistance(question);
 }
 
@@ -323,11 +323,6 @@ uint64_t Accelerator::consumed_of(const Ahead& ahead) {
     consumed = std::max(consumed, followed.consumed_bytes);
   }
   return consumed;
-}
-
-Accelerator::Ahead* Accelerator::owned_by(const Reader& reader) {
-  const auto found = files_.find(reader.file);
-  return found == files_.end() || found->second.subject.reader != reader ? nullptr : &found->second;
 }
 
 }  // namespace tuneshift

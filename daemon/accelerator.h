@@ -30,6 +30,7 @@ class Accelerator {
     uint64_t window_bytes = 0;    ///< what a descriptor that is opened now reads ahead
     bool account_to_daemon = false;
     uint32_t uid = 0;            ///< the reader's
+    bool stand_down = true;      ///< the worker ends where it brings nothing
     bool loaded_before = false;  ///< it loaded the same file, and may have it mapped twice
   };
   struct Hooks {
@@ -55,8 +56,8 @@ class Accelerator {
   Status start(const Subject& subject, const Assistance& decided);
   /// Counts what comes to another reader of a file that has a worker. False when it has none.
   bool join(const Subject& subject);
-  /// The reader turned out to be a load: more may be read ahead of it. What holds for it from now
-  /// on, the first time.
+  /// The reader turned out to be a load: more may be read ahead of its file. What holds for that
+  /// from now on, the first time.
   std::optional<Assistance> confirm(const Reader& reader);
   /// How far the worker has come that still reads ahead of it; nullptr when none does.
   [[nodiscard]] const PrefetchProgress* progress(const Reader& reader) const;
@@ -111,7 +112,6 @@ class Accelerator {
   /// Whether a worker has nothing left to do there.
   [[nodiscard]] bool is_fetched(const Ahead& ahead) const;
   [[nodiscard]] static uint64_t consumed_of(const Ahead& ahead);
-  Ahead* owned_by(const Reader& reader);
 
   const KernelFs& kernel_;
   Hooks hooks_;

@@ -98,6 +98,7 @@ void Tuner::read_ahead_of(const Reader& reader, Helped& helped) {
   subject.reader = reader;
   subject.question = question_of(reader, helped, *facts);
   subject.account_to_daemon = config_.prefetch_account_daemon;
+  subject.stand_down = config_.prefetch_stand_down;
   subject.uid = facts->uid;
   subject.loaded_before = detector_.bytes_before(reader) > 0;
   if (accelerator_.join(subject)) {

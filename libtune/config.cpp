@@ -106,7 +106,7 @@ class ConfigParser {
     } else if (key.text == "switching") {
       parse_section(key, value, {"dwell", "writes_per_hour"}, &ConfigParser::parse_switching);
     } else if (key.text == "prefetch") {
-      parse_section(key, value, {"enabled", "account"}, &ConfigParser::parse_prefetch);
+      parse_section(key, value, {"enabled", "account", "stand_down"}, &ConfigParser::parse_prefetch);
     } else {
       parse_section(key, value, {"allow_kubernetes"}, &ConfigParser::parse_cgroup);
     }
@@ -164,6 +164,8 @@ class ConfigParser {
     if (!has_one_value(key, value)) return;
     if (key.text == "enabled") {
       read_switch(config_.prefetch, key, value);
+    } else if (key.text == "stand_down") {
+      read_switch(config_.prefetch_stand_down, key, value);
     } else if (value.text == "reader" || value.text == "daemon") {
       config_.prefetch_account_daemon = value.text == "daemon";
     } else {

@@ -38,6 +38,7 @@ struct Config {
   uint32_t writes_per_hour = 30;             ///< the most changes of one machine-wide knob
   bool prefetch = false;                     ///< whether files may be read ahead of their readers
   bool prefetch_account_daemon = false;      ///< charged to the daemon; else to the reader
+  bool prefetch_stand_down = true;           ///< ends where a store gives a reader as much without
   bool allow_kubernetes = false;  ///< whether units under kubepods may be changed: the kubelet's
   std::set<std::string> signals_off;  ///< of signal_names: their programs are never loaded
 };

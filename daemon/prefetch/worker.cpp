@@ -43,15 +43,16 @@ class Worker {
   Status run() {
     auto process = ProcessDir::open(root_fd_, order_.reader.process);
     if (!process) return process.error();
-    auto found = find_file(process.value(), order_.reader.file);
-    if (!found) return found.error();
     if (order_.account == PrefetchOrder::Account::reader) {
       // Never on somebody else's account than was decided: without this there is no reading.
       const std::string groups = process.value().read("cgroup", max_cgroup_bytes);
+      if (groups.size() == max_cgroup_bytes) return refused("its control group's name is too long");
       if (Status joined = join_groups(root_fd_, charged_groups(groups)); !joined.ok()) {
         return joined;
       }
     }
+    auto found = find_file(process.value(), order_.reader.file);
+    if (!found) return found.error();
     return order_.way == PrefetchOrder::Way::descriptor
                ? by_descriptor(process.value(), found.value())
                : by_mapping(process.value(), found.value());

@@ -39,6 +39,7 @@ void check_defaults(const Config& config) {
   CHECK(config.signals_off.empty());
   CHECK_FALSE(config.prefetch);
   CHECK_FALSE(config.prefetch_account_daemon);
+  CHECK(config.prefetch_stand_down);
 }
 
 }  // namespace
@@ -172,8 +173,9 @@ TEST_CASE("signals can be switched off") {
 }
 
 TEST_CASE("what is said of reading ahead is read, and mistakes in it are told") {
-  const Config config = good("prefetch: {enabled: true, account: daemon}\n");
+  const Config config = good("prefetch: {enabled: true, account: daemon, stand_down: false}\n");
   CHECK(config.prefetch);
+  CHECK_FALSE(config.prefetch_stand_down);
   CHECK(config.prefetch_account_daemon);
   CHECK_FALSE(good("prefetch: {enabled: false, account: reader}\n").prefetch);
   CHECK(mistakes_in("prefetch:\n  enabled: yes\n  account: pod\n  ahead: 1\n") ==
