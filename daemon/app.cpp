@@ -130,7 +130,7 @@ class Daemon {
                    on_devices();
                  }),
         kernel_(kernel),
-        sampler_(loop_, kernel, look_period_ms(settings.config),
+        sampler_(loop_, bus_kernel_, look_period_ms(settings.config),
                  {[this, floor = settings.config.size_floor_bytes](const ProcessId& process) {
                     inspector_.list_files(process, floor);
                   },

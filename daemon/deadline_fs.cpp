@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "daemon/deadline_fs.h"
 
+#include <algorithm>
 #include <array>
 #include <condition_variable>
 #include <csignal>
@@ -17,12 +18,26 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// "sys/block/vda" for a file of its queue, "sys/class/bdi/0:44" for one of that; else nothing.
+constexpr std::string_view processes = "proc/";
+
+/// "proc/42" for those of its files that wait for what other code of the process's has locked: io
+/// for the end of an execve (exec_update_lock), fdinfo for the file's own driver. Else nothing.
+std::string_view process_of(std::string_view path) {
+  if (path.substr(0, processes.size()) != processes) return {};
+  const size_t end = path.find_first_not_of("0123456789", processes.size());
+  if (end == processes.size() || end == std::string_view::npos) return {};
+  const std::string_view rest = path.substr(end);
+  return rest == "/io" || rest.substr(0, 8) == "/fdinfo/" ? path.substr(0, end)
+                                                          : std::string_view{};
+}
+
+/// "sys/block/vda" for a file of its queue, "sys/class/bdi/0:44" for one of that, else what
+/// process_of() says.
 std::string_view device_of(std::string_view path) {
   constexpr std::string_view disks = "sys/block/";
   constexpr std::string_view bdis = "sys/class/bdi/";
   const bool of_disk = path.substr(0, disks.size()) == disks;
-  if (!of_disk && path.substr(0, bdis.size()) != bdis) return {};
+  if (!of_disk && path.substr(0, bdis.size()) != bdis) return process_of(path);
   const size_t end = path.find('/', of_disk ? disks.size() : bdis.size());
   if (end == std::string_view::npos) return {};
   if (of_disk && path.substr(end, 7) != "/queue/") return {};
@@ -61,9 +76,15 @@ struct DeadlineFs::Shared {
     Clock::time_point since;
   };
   std::mutex mutex;
-  std::map<std::string, Stuck> stuck;  ///< by device
-  size_t given_up = 0;                 ///< our own calls among them
+  std::map<std::string, Stuck> stuck;  ///< by device or process
   std::function<void()> returned;
+
+  /// Our own calls among them, on processes or on devices: users must not use up what is for those.
+  [[nodiscard]] size_t given_up(bool on_processes) const {
+    return static_cast<size_t>(std::count_if(stuck.begin(), stuck.end(), [&](const auto& entry) {
+      return entry.second.why.empty() && entry.first.starts_with(processes) == on_processes;
+    }));
+  }
 };
 
 /// A thread that does one thing at a time, until it is given up or no longer needed.
@@ -106,7 +127,6 @@ class DeadlineFs::Executor {
     if (state_->answered.wait_for(lock, limit, [this] { return state_->done; })) return true;
     state_->given_up = device;
     shared_->stuck.emplace(device, std::move(stuck));
-    ++shared_->given_up;
     thread_.detach();
     return false;
   }
@@ -135,7 +155,6 @@ class DeadlineFs::Executor {
       state->answered.notify_one();
     }
     shared->stuck.erase(*state->given_up);
-    --shared->given_up;
     if (shared->returned) shared->returned();
   }
 
@@ -167,8 +186,12 @@ std::optional<Error> DeadlineFs::refusal(const std::string& key, std::string_vie
   const std::lock_guard lock(shared_->mutex);
   const auto found = shared_->stuck.find(key);
   if (found == shared_->stuck.end()) {
-    if (shared_->given_up < most_given_up) return std::nullopt;
-    return error(ErrorCode::busy, "too many devices hang in the kernel already", path);
+    const bool of_process = !process_of(path).empty();
+    if (shared_->given_up(of_process) < most_given_up) return std::nullopt;
+    return error(ErrorCode::busy,
+                 of_process ? "too many processes hang in the kernel already"
+                            : "too many devices hang in the kernel already",
+                 path);
   }
   const Shared::Stuck& stuck = found->second;
   if (!stuck.why.empty()) return error(ErrorCode::busy, stuck.why, path);

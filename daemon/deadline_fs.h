@@ -15,7 +15,8 @@
 
 namespace tuneshift {
 
-/// How long a DeadlineFs waits, and for how many calls at once it has given up waiting.
+/// How long a DeadlineFs waits, and for how many calls at once it has given up waiting: on devices,
+/// and once more so many on processes.
 struct DeadlineLimits {
   /// A queue freeze takes 16 to 28 ms on an idle device and 32 ms under load (measured), and the
   /// kernel's request timeout is 30 s. Giving up early costs nothing: what lands later is noticed.
@@ -27,9 +28,10 @@ struct DeadlineLimits {
 /// A KernelFs whose calls return in time, also where the kernel does not: writing a queue's file
 /// waits for every request in flight, and reading one may wait for such a write.
 ///
-/// Reads and writes of sys/block/DISK/queue/ and sys/class/bdi/ run on a thread of this object.
-/// One that has no answer by its deadline is given up: `timeout` (without an errno) tells so, and
-/// it may still have its effect. Until it returns, every call on the same device fails at once with
+/// Reads and writes of sys/block/DISK/queue/ and sys/class/bdi/ run on a thread of this object, as
+/// do those of proc/PID/io and proc/PID/fdinfo/, where a process counts as a device does. One that
+/// has no answer by its deadline is given up: `timeout` (without an errno) tells so, and it may
+/// still have its effect. Until it returns, every call on the same device fails at once with
 /// `busy`, reads as well: what a device shows before a late write has landed would be no news.
 /// Other paths are used directly. No thread is made before the first such call, and none is ever
 /// woken without one. Calls from several threads take turns.

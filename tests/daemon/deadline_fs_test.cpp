@@ -133,6 +133,35 @@ TEST_CASE("a call that hangs is given up, and its device with it until it return
   CHECK(held.fs.write(kRequests, "128"));
 }
 
+TEST_CASE("a process whose figures do not come costs nobody else's", "[deadline]") {
+  Held held;
+  for (const char* pid : {"41", "42", "43"}) {
+    const std::string directory = std::string("proc/") + pid;
+    held.tree.add(file(directory + "/io", "rchar: 1\n"));
+    held.tree.add(file(directory + "/fdinfo/3", "ino: 7\n"));
+    held.tree.add(file(directory + "/status", "Uid: 0\n"));
+  }
+  held.kernel.hold("proc/41/io");
+  held.kernel.hold("proc/42/fdinfo/3");
+  std::promise<void> both;
+  int left = 2;
+  held.fs.on_return([&] {
+    if (--left == 0) both.set_value();
+  });
+  CHECK(held.fs.read("proc/41/io").error().code == ErrorCode::timeout);
+  CHECK(held.fs.read("proc/41/fdinfo/3").error().code == ErrorCode::busy);
+  CHECK(held.fs.read("proc/41/status").value() == "Uid: 0");
+  CHECK(held.fs.read("proc/43/io").value() == "rchar: 1");
+  CHECK(held.fs.read("proc/42/fdinfo/3").error().code == ErrorCode::timeout);
+  // As many as may hang do: that is for processes alone.
+  CHECK(held.fs.read("proc/43/io").error().message ==
+        "too many processes hang in the kernel already");
+  CHECK(held.fs.read(kScheduler).value() == "none");
+  held.kernel.let_go();
+  REQUIRE(both.get_future().wait_for(20s) == std::future_status::ready);
+  CHECK(held.fs.read("proc/41/io").value() == "rchar: 1");
+}
+
 TEST_CASE("no more calls hang than are allowed", "[deadline]") {
   Held held;
   std::promise<void> both;
