@@ -110,12 +110,6 @@ static __always_inline __u64 next_step(__u64 total, __u64 file_size) {
   return step > TUNESHIFT_STEP_BYTES ? step : TUNESHIFT_STEP_BYTES;
 }
 
-// In the middle of a large file.
-static __always_inline bool is_undecisive(__u64 total, __u64 file_size) {
-  const __u64 decisive = TUNESHIFT_STEP_BYTES * TUNESHIFT_STEP_PART;
-  return total > decisive && total + decisive < file_size;
-}
-
 // Adds a miss; emits an event on the first one and then once a step. Threads of one reader run this
 // at once: bytes are exact, and whoever moves next_event emits.
 static __always_inline void count_miss(const struct file_facts* file, __u64 offset, __u64 bytes,
@@ -130,9 +124,7 @@ static __always_inline void count_miss(const struct file_facts* file, __u64 offs
     if (told) emit_event(file, counts, now_ns, evidence);
     return;
   }
-  if (now_ns < counts->told_ns + TUNESHIFT_STEP_NS && is_undecisive(total, file->size)) return;
   __u64 next = total + next_step(total, file->size);
   if (__sync_val_compare_and_swap(&counts->next_event, due, next) != due) return;
-  counts->told_ns = now_ns;
   emit_event(file, counts, now_ns, evidence);
 }

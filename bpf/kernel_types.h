@@ -172,7 +172,12 @@ struct gendisk {
 };
 
 struct request_queue {
+  int id;
   struct gendisk* disk;
+};
+
+struct blk_mq_hw_ctx {
+  unsigned int queue_num;
 };
 
 struct request {
@@ -180,6 +185,9 @@ struct request {
   unsigned int cmd_flags;
   unsigned int __data_len;
   __u64 start_time_ns;
+  struct blk_mq_hw_ctx* mq_hctx;
+  int tag;
+  int internal_tag;
 };
 
 #if defined(__TARGET_ARCH_x86)

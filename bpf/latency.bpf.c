@@ -19,6 +19,7 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 #define REQUEST_SLOTS_LOG2 13
 #define GOLDEN_RATIO_32 0x61C88647U  // include/linux/hash.h
+#define QUEUES_A_DISK 64             // more begin to share their slots
 
 struct on_its_way {
   __u64 request;      // its address; another's: this slot was taken over
@@ -27,8 +28,9 @@ struct on_its_way {
   __u64 bytes;
 };
 
-// By a hash of the request's address: an array needs no call and a slot no removal. Of two requests
-// in one slot the later one is measured.
+// By the hardware queue and the request's tag in it: an array needs no call and a slot no removal.
+// Requests of one queue never share a slot (a hash of their addresses, which lie in even steps, let
+// those of two allocations meet by the dozen). Of two queues' in one slot the later is measured.
 struct {
   __uint(type, BPF_MAP_TYPE_ARRAY);
   __uint(max_entries, 1 << REQUEST_SLOTS_LOG2);
@@ -70,7 +72,10 @@ static __always_inline struct tuneshift_latency* find_latency(
 }
 
 static __always_inline struct on_its_way* slot_of(const struct request* rq) {
-  __u32 slot = ((__u32)(__u64)rq * GOLDEN_RATIO_32) >> (32 - REQUEST_SLOTS_LOG2);
+  // With a scheduler a request has its tag from that; the driver's comes only when it is issued.
+  __u32 tag = rq->internal_tag >= 0 ? rq->internal_tag : rq->tag;
+  __u32 queue = (rq->q->id * QUEUES_A_DISK + rq->mq_hctx->queue_num) * GOLDEN_RATIO_32;
+  __u32 slot = ((queue >> (32 - REQUEST_SLOTS_LOG2)) + tag) & ((1 << REQUEST_SLOTS_LOG2) - 1);
   return bpf_map_lookup_elem(&requests, &slot);
 }
 

@@ -9,8 +9,6 @@
 // GiB, where nothing is decided. Each costs some 10 us: it wakes user space.
 #define TUNESHIFT_STEP_BYTES (8ULL << 20)
 #define TUNESHIFT_STEP_PART 8  // of what is in or of what is left, whichever is less
-// There at most one in this time: a fast disk would make a dozen of 0.1 s.
-#define TUNESHIFT_STEP_NS (50ULL * 1000 * 1000)
 // And one event once so many misses began elsewhere than where the one before them ended: random
 // order on a slow store has read next to nothing by then.
 #define TUNESHIFT_TOLD_JUMPS 32
@@ -57,7 +55,6 @@ struct tuneshift_reader_counts {
   __u64 sequential;
   __u64 next_offset;  // where the last miss ended
   __u64 next_event;   // bytes at which the next event is due
-  __u64 told_ns;      // when the last one was
   __u64 jumps;        // misses that began elsewhere than at next_offset
   __u64 mapping_ns;   // when the last mapping was told of, 0 when never
 };

@@ -17,7 +17,12 @@ constexpr uint64_t look_period_ns = 100'000'000;
 // The files of control groups cost some 0.1 ms.
 constexpr uint64_t room_period_ns = 50'000'000;
 // A store that gives nothing for so long: the worker waits with the reader and helps nobody.
-constexpr uint64_t most_silent_ns = 10'000'000'000;
+constexpr uint64_t most_silent_ns = 60'000'000'000;
+
+// A rate is told from so much time at least.
+constexpr uint64_t rate_us = 100'000;
+// tuneshift-follow's, for a reader of a file of many parts.
+constexpr uint64_t longest_look_ms = 200;
 
 // What is cached is taken in at GiB a second.
 constexpr uint64_t cached_rate = uint64_t{2} << 30;
@@ -94,10 +99,13 @@ Status Accelerator::start(const Subject& subject, const Assistance& decided) {
   Status started = prefetcher_.start(order_of(subject, decided), decided.budget_bytes);
   if (!started.ok()) return started;
   Ahead& ahead = files_[file];
+  ahead.progress = {};
+  ahead.room_ns = 0;
   ahead.subject = subject;
   ahead.assistance = decided;
   ahead.allowed_bytes = decided.budget_bytes;
-  ahead.moved_ns = ahead.told_ns = monotonic_ns();
+  ahead.moved_ns = ahead.told_ns = ahead.rate_ns = monotonic_ns();
+  ahead.rate_bytes = subject.question.missed_bytes;
   follow(ahead, subject);
   set_timer();
   return {};
@@ -107,6 +115,8 @@ bool Accelerator::join(const Subject& subject) {
   const auto found = files_.find(subject.reader.file);
   if (found == files_.end()) return false;
   Ahead& ahead = found->second;
+  // Its worker had trouble with the other reader: this one may have its own.
+  if (ahead.progress.ended && !is_fetched(ahead)) return false;
   if (!ahead.readers.contains(subject.reader)) follow(ahead, subject);
   if (subject.question.confirmed) confirm(subject.reader);
   return true;
@@ -187,7 +197,8 @@ uint64_t Accelerator::consumed_at_end(const Reader& reader) const {
   const auto found = files_.find(reader.file);
   if (found == files_.end()) return had;
   const Ahead& ahead = found->second;
-  const uint64_t since_ms = (monotonic_ns() - ahead.told_ns) / 1'000'000 + 1;
+  const uint64_t since_ms =
+      std::min((monotonic_ns() - ahead.told_ns) / 1'000'000, longest_look_ms) + 1;
   const uint64_t taken = std::max(2 * ahead.rate, cached_rate) / 1000 * since_ms;
   const uint64_t all = arrived(ahead);
   const uint64_t left = all - std::min(all, consumed_of(ahead));
@@ -213,12 +224,13 @@ void Accelerator::on_report(const Reader& reader, const FollowReport& report) {
   const auto at = ahead.readers.find(reader);
   if (at == ahead.readers.end()) return;
   Followed& followed = at->second;
-  const uint64_t before = consumed_of(ahead);
   count(ahead, followed, reader, report);
-  const uint64_t now_ns = monotonic_ns();
-  if (const uint64_t since_us = (now_ns - ahead.told_ns) / 1000; since_us > 0) {
-    ahead.rate = (consumed_of(ahead) - before) * 1'000'000 / since_us;
-    ahead.told_ns = now_ns;
+  ahead.told_ns = monotonic_ns();
+  if (const uint64_t since_us = (ahead.told_ns - ahead.rate_ns) / 1000; since_us >= rate_us) {
+    const uint64_t consumed = consumed_of(ahead);
+    ahead.rate = (consumed - std::min(consumed, ahead.rate_bytes)) * 1'000'000 / since_us;
+    ahead.rate_bytes = consumed;
+    ahead.rate_ns = ahead.told_ns;
   }
   hooks_.on_consumed(reader, followed.consumed_bytes);
   const auto still = files_.find(reader.file);
@@ -249,6 +261,10 @@ void Accelerator::on_timer() {
   std::vector<FileId> silent;
   for (auto& [file, ahead] : files_) {
     if (ahead.progress.ended) continue;
+    // Of one that could not be followed nothing else tells.
+    for (auto& [reader, followed] : ahead.readers) {
+      followed.consumed_bytes = std::max(followed.consumed_bytes, hooks_.bytes_seen(reader));
+    }
     const bool waits = ahead.allowed_bytes > ahead.progress.fetched_bytes;
     if (waits && now_ns >= ahead.moved_ns + most_silent_ns) {
       silent.push_back(file);
@@ -314,7 +330,7 @@ uint64_t Accelerator::arrived(const Ahead& ahead) const {
 }
 
 bool Accelerator::is_fetched(const Ahead& ahead) const {
-  return arrived(ahead) + least_missing_bytes >= ahead.subject.question.file_size;
+  return ahead.progress.fetched_bytes + least_missing_bytes >= ahead.subject.question.file_size;
 }
 
 uint64_t Accelerator::consumed_of(const Ahead& ahead) {

@@ -92,7 +92,9 @@ class Accelerator {
     uint64_t allowed_bytes = 0;  ///< as the worker was told
     uint64_t moved_ns = 0;       ///< when the worker last fetched or was allowed something
     uint64_t rate = 0;           ///< bytes a second that came to its readers
-    uint64_t told_ns = 0;        ///< when that was told
+    uint64_t rate_ns = 0;        ///< since when that is counted
+    uint64_t rate_bytes = 0;     ///< and from how many
+    uint64_t told_ns = 0;        ///< when something was last told of a reader
     HeadRoom room;
     uint64_t room_ns = 0;  ///< when it was read
   };

@@ -13,6 +13,7 @@ constexpr uint64_t ahead_seconds = 2;
 /// Of the head room: what was consumed stays in the cache for a while as well, and the reader
 /// grows.
 constexpr uint64_t ahead_part = 4;
+constexpr uint64_t largest_page_bytes = 64ULL << 10;
 
 std::string mib(uint64_t bytes) {
   return std::to_string(bytes >> 20) + " MiB";
@@ -124,7 +125,9 @@ uint64_t budget_ahead(const AheadQuestion& question) {
   const uint64_t wanted =
       std::max(least_ahead_bytes, std::min(question.consumed_bytes_a_second, most) * ahead_seconds);
   const uint64_t consumed = std::min(question.consumed_bytes, question.file_size);
-  return consumed + std::min({wanted, most, question.file_size - consumed});
+  const uint64_t budget = consumed + std::min({wanted, most, question.file_size - consumed});
+  // A step that ends within a page is continued from there, which madvise(2) refuses.
+  return budget == question.file_size ? budget : budget / largest_page_bytes * largest_page_bytes;
 }
 
 bool is_fuse(std::string_view file_system, bool has_block_device) {

@@ -106,7 +106,8 @@ class ConfigParser {
     } else if (key.text == "switching") {
       parse_section(key, value, {"dwell", "writes_per_hour"}, &ConfigParser::parse_switching);
     } else if (key.text == "prefetch") {
-      parse_section(key, value, {"enabled", "account", "stand_down"}, &ConfigParser::parse_prefetch);
+      parse_section(key, value, {"enabled", "account", "stand_down"},
+                    &ConfigParser::parse_prefetch);
     } else {
       parse_section(key, value, {"allow_kubernetes"}, &ConfigParser::parse_cgroup);
     }

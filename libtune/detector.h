@@ -113,6 +113,7 @@ class Detector {
     Event latest;
     uint64_t first_ns = 0;
     uint64_t bytes_before = 0;  ///< of an earlier load by this reader
+    uint64_t bytes_at_end = 0;  ///< bytes_in() when its load was abandoned
     uint64_t consumed = 0;      ///< since then; 0 when it was not read ahead of
     uint64_t sequential_before = 0;
     uint32_t jumps_before = 0;

@@ -39,10 +39,14 @@ void Detector::count(Load& load, const Reader& reader, const Suspect& suspect) {
   auto entry = std::find_if(load.readers.begin(), load.readers.end(),
                             [&](const LoadReader& known) { return known.reader == reader; });
   if (entry == load.readers.end()) {
+    // What a later reader of the same file finds cached is what the others have read.
+    const bool shares =
+        std::any_of(load.readers.begin(), load.readers.end(),
+                    [&](const LoadReader& known) { return known.reader.file == reader.file; });
     entry = load.readers.insert(load.readers.end(), LoadReader{});
     entry->reader = reader;
     entry->facts = *suspect.facts;
-    entry->cached_bytes = suspect.cached_bytes;
+    entry->cached_bytes = shares ? 0 : suspect.cached_bytes;
   }
   entry->bytes = suspect.bytes_in();
   entry->missed = suspect.latest.bytes - suspect.bytes_before;
@@ -85,6 +89,7 @@ void Detector::end(Load& load, Load::State state, const std::string& reason, uin
     found->second.mapping_seen = false;
     // What was read ahead of it will be missed by nobody when it goes on.
     const bool silent = watch_on && found->second.consumed > 0 && one.facts.mapped;
+    found->second.bytes_at_end = found->second.bytes_in();
     if (silent) found->second.next_look_ns = now_ns + settings_.settle_ms * ms;
   }
   const Reader last = load.readers.empty() ? Reader{} : load.readers.back().reader;
@@ -152,7 +157,9 @@ Detector::Changes Detector::cancel(uint32_t id, uint64_t now_ns) {
   end(found->second, Load::State::abandoned, "cancelled", now_ns, changes);
   for (const LoadReader& one : found->second.readers) {
     auto suspect = suspects_.find(one.reader);
-    if (suspect != suspects_.end()) suspect->second.state = Suspect::State::done;
+    if (suspect == suspects_.end()) continue;
+    suspect->second.state = Suspect::State::done;
+    suspect->second.next_look_ns.reset();
   }
   return changes;
 }

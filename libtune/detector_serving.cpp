@@ -89,6 +89,9 @@ void Detector::on_resting_facts(const Reader& reader, Suspect& suspect, const Re
   const bool fetched = suspect.consumed > 0 && resident >= least_warm(suspect.facts->file_size);
   if (suspect.facts->mapped && (fetched || !suspect.misses_mapping())) {
     suspect.state = Suspect::State::weighed;
+  } else if (suspect.consumed > 0 && suspect.bytes_in() <= suspect.bytes_at_end) {
+    // It was read ahead of, stopped, and has come no further.
+    rest_again(suspect, now_ns);
   } else if (suspect.read_seen) {
     decide(reader, suspect, now_ns, changes);
   }

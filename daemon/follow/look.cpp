@@ -69,16 +69,16 @@ bool ReaderLook::look(FollowReport& report) {
 
 void ReaderLook::look_at_pages(Coverage& coverage) {
   const uint64_t since_ns = now_ns() - mappings_ns_;
-  if (ranges_.empty() || since_ns >= mappings_part * mappings_cost_ns_) look_at_mappings();
+  if (since_ns >= mappings_part * mappings_cost_ns_) look_at_mappings();
   for (size_t part = 0; part < Coverage::parts; ++part) {
     if (coverage.has(part)) continue;
     const uint64_t place = Coverage::place(part, file_size_);
-    const auto range = std::find_if(ranges_.begin(), ranges_.end(), [place](const auto& one) {
-      return place >= one.offset && place - one.offset < one.length;
+    // A header may be mapped once more beside all of it.
+    const bool seen = std::any_of(ranges_.begin(), ranges_.end(), [&](const MappedRange& range) {
+      return place >= range.offset && place - range.offset < range.length &&
+             is_mapped_in(range.address + (place - range.offset));
     });
-    if (range != ranges_.end() && is_mapped_in(range->address + (place - range->offset))) {
-      coverage.set(part);
-    }
+    if (seen) coverage.set(part);
   }
 }
 

@@ -28,7 +28,7 @@ namespace {
 constexpr uint64_t cpu_part = 100;
 // What is cached comes to its reader at GiB a second.
 constexpr uint64_t least_wait_ns = 10'000'000;
-constexpr uint64_t most_wait_ns = 100'000'000;
+constexpr uint64_t most_wait_ns = 1'000'000'000;
 constexpr uint64_t cpu_limit_s = 3600;
 
 uint64_t cpu_ns() {
@@ -73,7 +73,9 @@ void follow(ReaderLook& look) {
   for (;;) {
     const uint64_t before_ns = cpu_ns();
     if (!look.look(report)) return;
-    if (report.coverage != told || report.read_bytes != told_bytes) {
+    // What one reads that has it mapped is other files.
+    const bool reads = report.coverage.count() == 0 && report.read_bytes != told_bytes;
+    if (report.coverage != told || reads) {
       const std::string packet = format_follow_report(report);
       // A daemon that does not keep up hears it after the next look.
       if (send(STDIN_FILENO, packet.data(), packet.size(), MSG_NOSIGNAL | MSG_DONTWAIT) >= 0) {

@@ -21,6 +21,9 @@ constexpr uint64_t in_flight_bytes = uint64_t{32} << 20;
 // then it is asked in pieces of this size.
 constexpr uint64_t piece_bytes = uint64_t{128} << 10;
 
+// One after the other they are slow; some file systems never tell what they read.
+constexpr unsigned most_cached_units = 1024;
+
 // What this process has made the kernel read so far.
 uint64_t bytes_submitted() {
   rusage usage{};
@@ -77,7 +80,10 @@ class Engine {
     will_need(asked_, next);
     const bool whole = bytes_submitted() - submitted >= next - asked_;
     asked_ = next;
-    if (!whole) return {};
+    if (!whole) {
+      if (++cached_units_ == most_cached_units) worth_.give_up();
+      return {};
+    }
     Status status = wait_for(next);
     worth_.timed(monotonic_now_ns() - began_ns);
     return status;
@@ -124,6 +130,7 @@ class Engine {
   const uint64_t piece_bytes_;
   Worth worth_;
   DaemonLink& link_;
+  unsigned cached_units_ = 0;
   uint64_t asked_ = 0;
   uint64_t arrived_ = 0;
 };

@@ -35,6 +35,7 @@ constexpr size_t max_steps_a_call = 8;
 constexpr uint64_t full_wait_us = 500;
 constexpr uint64_t stuck_wait_us = 20000;
 constexpr unsigned stuck_looks = 64;
+constexpr uint64_t least_request_ns = 200'000;
 // Of any size that MADV_WILLNEED takes.
 constexpr uint64_t page_bytes = uint64_t{64} << 10;
 
@@ -121,7 +122,8 @@ class Engine {
       if (process_vm_readv(file_.pid, &here, 1, &there, 1, 0) != 1) return;
       longest_ns = std::max(longest_ns, monotonic_now_ns() - began_ns);
     }
-    if (longest_ns > 0) worth_.timed(longest_ns);
+    // Faster than that all of them may have been cached.
+    if (longest_ns >= least_request_ns) worth_.timed(longest_ns);
   }
 
   // False when the daemon has let go.

@@ -21,6 +21,8 @@ class Worth {
   [[nodiscard]] bool wants_unit() const { return alone_ns_ == 0; }
   /// A unit that was not cached took so long. Without this it is worth it.
   void timed(uint64_t ns) { alone_ns_ = ns > 0 ? ns : 1; }
+  /// No unit is to be found that was not cached: it is worth it.
+  void give_up() { *this = Worth(0); }
   /// The worker waited for its daemon: what has arrived until now tells nothing.
   void paused() { from_ns_ = 0; }
   /// So much has arrived by now. False, at most once: it is not worth it.

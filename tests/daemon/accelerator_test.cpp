@@ -98,6 +98,7 @@ class Machine {
 
   std::map<Reader, uint64_t> consumed;
   std::vector<Reader> free;
+  uint64_t missed = MiB;  ///< by any reader itself
 
  private:
   static TreeEntry group_of(unsigned pid) {
@@ -118,7 +119,7 @@ class Machine {
       loop_,
       kernel_,
       {tree_.root() + "/worker", tree_.root() + "/follower"},
-      {[](const Reader&) { return MiB; },
+      {[this](const Reader&) { return missed; },
        [this](const Reader& reader, uint64_t bytes) { consumed[reader] = bytes; },
        [](const Reader&, const PrefetchProgress&) {},
        [this](const Reader& reader) { free.push_back(reader); }}};
@@ -204,6 +205,17 @@ TEST_CASE("a suspect's worker may go on once a load reads the same file", "[acce
   });
   CHECK(machine.accelerator().join(Machine::load(2, 100)));
   machine.run_until([&] { return machine.told(100) == 600 * MiB; });
+}
+
+TEST_CASE("of a reader that cannot be followed its misses tell", "[accelerator]") {
+  Machine machine;
+  machine.tree().remove("follower");
+  machine.tree().set("proc/meminfo", "MemTotal: 16777216 kB\nMemAvailable: 614400 kB\n");
+  const Accelerator::Subject one = Machine::load(1, 100);
+  machine.start(one);
+  machine.run_until([&] { return machine.told(100) == 1 * MiB + 64 * MiB; });
+  machine.missed = 200 * MiB;
+  machine.run_until([&] { return machine.told(100) == 200 * MiB + 64 * MiB; });
 }
 
 TEST_CASE("nothing more is read ahead while processes wait for memory", "[accelerator]") {

@@ -23,7 +23,6 @@ PYTHON = "/usr/bin/python3"
 CONFIGURATION = """mode: auto
 detection: {size_floor: 64MiB, settle: 1s}
 switching: {dwell: 1s, writes_per_hour: 3600}
-prefetch: {enabled: true}
 """
 
 

@@ -158,6 +158,8 @@ TEST_CASE("a follower ends with its reader, and when it is told", "[follow]") {
   Process reader([&] { return map_file(path) != nullptr; });
   const Reader id = reader_of(reader, path);
   REQUIRE(following.followers.start(id, file_bytes).ok());
+  // It has its own name only once it runs.
+  following.run_until([&] { return following.said.contains(id); });
   CHECK(child_named("tuneshift-follo") > 0);
   following.followers.stop(id);
   following.run_until([] { return child_named("tuneshift-follo") == 0; });

@@ -266,7 +266,19 @@ TEST_CASE("a budget shrinks with the head room", "[assistance]") {
   question.file_size = UINT64_MAX;
   question.random = false;
   question.consumed_bytes_a_second = UINT64_MAX;
-  CHECK(budget_ahead(question) == 100 * MiB + UINT64_MAX / 4);
+  constexpr uint64_t largest_page = 64 << 10;
+  CHECK(budget_ahead(question) == (100 * MiB + UINT64_MAX / 4) / largest_page * largest_page);
+}
+
+TEST_CASE("a budget ends with a page, unless the file ends before", "[assistance]") {
+  AheadQuestion question;
+  question.confirmed = true;
+  question.file_size = GiB + 7;
+  question.head_room_bytes = GiB;
+  question.consumed_bytes = 100 * MiB + 7;
+  CHECK(budget_ahead(question) == 164 * MiB);
+  question.consumed_bytes = GiB;
+  CHECK(budget_ahead(question) == GiB + 7);
 }
 
 TEST_CASE("no budget is larger than the file and the head room allow", "[assistance]") {

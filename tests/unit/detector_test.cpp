@@ -148,6 +148,43 @@ TEST_CASE("one that stopped early serves once it has taken what was read ahead o
   CHECK(kinds(detector.on_sample(reader, sample, 9001 * ms)) == Kinds{Kind::serving});
 }
 
+TEST_CASE("one that stopped early and reads nothing is no load again") {
+  const Reader reader = reader_of(10);
+  Detector detector = loading_detector(reader);
+  detector.on_consumed(reader, 2 * proof, 500 * ms);
+  CHECK(kinds(detector.on_timer(2500 * ms)) == Kinds{Kind::abandoned});
+  Facts facts = model_facts(true);
+  facts.resident_bytes = size / 2;
+  unsigned looks = 0;
+  for (; detector.next_deadline_ns(); ++looks) {
+    REQUIRE(looks < 10);
+    const uint64_t now_ns = *detector.next_deadline_ns();
+    CHECK(kinds(detector.on_timer(now_ns)) == Kinds{Kind::look_again});
+    CHECK(detector.on_facts(reader, facts, now_ns).empty());
+  }
+  CHECK(looks == Detector::most_warm_looks);
+}
+
+TEST_CASE("a load that was cancelled is not looked at again") {
+  const Reader reader = reader_of(10);
+  Detector detector = loading_detector(reader);
+  detector.on_consumed(reader, 2 * proof, 500 * ms);
+  CHECK(kinds(detector.cancel(1, 600 * ms)) == Kinds{Kind::abandoned});
+  CHECK_FALSE(detector.next_deadline_ns());
+  CHECK(detector.on_timer(10000 * ms).empty());
+}
+
+TEST_CASE("what a second rank finds cached was read for the first") {
+  const Reader first = reader_of(10);
+  const Reader second = reader_of(11);
+  Detector detector = loading_detector(first);
+  detector.on_event(event_at(second, Evidence::mapping, 10 * ms, 0));
+  Facts facts = model_facts(true);
+  facts.resident_bytes = size - proof;
+  CHECK(kinds(detector.on_facts(second, facts, 11 * ms)) == Kinds{Kind::recognised, Kind::joined});
+  CHECK(detector.load(1)->loaded_bytes == proof);
+}
+
 TEST_CASE("facts taken before the mapping exists are asked for again, a bounded number of times") {
   const Reader reader = reader_of(10);
   Detector detector({2000});
