@@ -32,7 +32,7 @@ struct Prefetcher::State {
               [this](HelperPool::Id id) { running.erase(id); }}) {}
 
   void on_packet(HelperPool::Id id, std::string_view packet);
-  void say(HelperPool::Id id, PrefetchProgress progress);
+  void say(HelperPool::Id id, const PrefetchProgress& progress);
   void give_up(HelperPool::Id id, std::string trouble);
   /// Why no more may be started for this order; empty when one may.
   [[nodiscard]] std::string in_the_way(const PrefetchOrder& order) const;
@@ -63,13 +63,13 @@ void Prefetcher::State::on_packet(HelperPool::Id id, std::string_view packet) {
                                   [id](const auto& entry) { return entry.second.id == id; });
   if (found == works.end()) return;
   Work& work = found->second;
-  auto progress = parse_prefetch_progress(packet, work.file_size);
+  const auto progress = parse_prefetch_progress(packet, work.file_size);
   if (!progress.ok()) return give_up(id, progress.error().message);
   if (work.packets_left-- == 0) return give_up(id, "the worker says too much");
-  say(id, std::move(progress.value()));
+  say(id, progress.value());
 }
 
-void Prefetcher::State::say(HelperPool::Id id, PrefetchProgress progress) {
+void Prefetcher::State::say(HelperPool::Id id, const PrefetchProgress& progress) {
   const auto found = std::find_if(works.begin(), works.end(),
                                   [id](const auto& entry) { return entry.second.id == id; });
   if (found == works.end()) return;
@@ -91,7 +91,7 @@ void Prefetcher::State::give_up(HelperPool::Id id, std::string trouble) {
   PrefetchProgress last = found->second.progress;
   last.ended = true;
   last.trouble = std::move(trouble);
-  say(id, std::move(last));
+  say(id, last);
 }
 
 Prefetcher::Prefetcher(sd_event* loop, std::string helper, Limits limits, Handler handler)
