@@ -8,11 +8,11 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <ctime>
 #include <optional>
 #include <string_view>
 #include <utility>
 
+#include "daemon/helper/clock.h"
 #include "daemon/helper/find_file.h"
 #include "daemon/process_identity.h"
 
@@ -25,12 +25,6 @@ constexpr uint64_t present = uint64_t{1} << 63;
 constexpr uint64_t of_file = uint64_t{1} << 61;
 // A program with thousands of mappings: reading them is to cost little beside the looks.
 constexpr uint64_t mappings_part = 20;
-
-uint64_t now_ns() {
-  timespec time{};
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return static_cast<uint64_t>(time.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(time.tv_nsec);
-}
 
 }  // namespace
 
@@ -68,7 +62,7 @@ bool ReaderLook::look(FollowReport& report) {
 }
 
 void ReaderLook::look_at_pages(Coverage& coverage) {
-  const uint64_t since_ns = now_ns() - mappings_ns_;
+  const uint64_t since_ns = monotonic_now_ns() - mappings_ns_;
   if (since_ns >= mappings_part * mappings_cost_ns_) look_at_mappings();
   for (size_t part = 0; part < Coverage::parts; ++part) {
     if (coverage.has(part)) continue;
@@ -83,9 +77,9 @@ void ReaderLook::look_at_pages(Coverage& coverage) {
 }
 
 void ReaderLook::look_at_mappings() {
-  const uint64_t began_ns = now_ns();
+  const uint64_t began_ns = monotonic_now_ns();
   ranges_ = read_mapped_ranges(maps_.get(), shown_);
-  mappings_ns_ = now_ns();
+  mappings_ns_ = monotonic_now_ns();
   mappings_cost_ns_ = mappings_ns_ - began_ns;
 }
 

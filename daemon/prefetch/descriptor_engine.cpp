@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "daemon/prefetch/clock.h"
+#include "daemon/helper/clock.h"
 #include "daemon/prefetch/worth.h"
 
 namespace tuneshift {

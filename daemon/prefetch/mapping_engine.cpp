@@ -11,8 +11,8 @@
 #include <deque>
 #include <vector>
 
+#include "daemon/helper/clock.h"
 #include "daemon/helper/mapped_ranges.h"
-#include "daemon/prefetch/clock.h"
 #include "daemon/prefetch/worth.h"
 
 namespace tuneshift {
