@@ -60,7 +60,7 @@ class Helped(SlowCase):
     def test_the_descriptor_is_closed(self):
         reader = self.reader("mmap-sequential", "--close", "--serve")
         row = self.finished(reader)
-        self.assertLess(row["missed"], MODEL_BYTES * 0.85)
+        self.assertLess(row["missed"], MODEL_BYTES // 2)
         self.assertGreater(row["bytes"], MODEL_BYTES * 0.9)
         [ahead] = self.wait_history("prefetching", pid=reader.pid)
         self.assertIn("its descriptor is closed", ahead["reason"])
@@ -74,7 +74,7 @@ class Helped(SlowCase):
     def test_a_mapping_of_random_order(self):
         reader = self.reader("mmap-random", "--madvise", "random", "--serve")
         row = self.finished(reader)
-        self.assertLess(row["missed"], MODEL_BYTES * 0.85)
+        self.assertLess(row["missed"], MODEL_BYTES // 2)
         self.assertEqual(len(self.wait_history("prefetching", pid=reader.pid)), 1)
 
     def test_ranks_share_one_worker(self):
@@ -149,7 +149,8 @@ class Observing(SlowCase):
 
 
 class OnDisk(BusCase):
-    configuration = ON
+    # A disk may be as fast without.
+    configuration = ON.replace("true", "true, stand_down: false")
 
     def test_another_users_file_by_a_descriptor(self):
         disk = self.enter(disk_scratch("prefetch", 2 * MODEL_BYTES))
@@ -166,8 +167,7 @@ class OnDisk(BusCase):
             [ahead] = self.wait_history("prefetching", pid=reader.pid)
             self.assertIn("by a descriptor", ahead["text"])
             [done] = self.wait_history("prefetched", pid=reader.pid)
-            # A disk may be as fast without.
-            self.assertIn(done["reason"], ("", "its store gives a reader as much without"))
+            self.assertEqual(done["reason"], "")
 
 
 if __name__ == "__main__":
