@@ -69,16 +69,17 @@ Accelerator::Accelerator(Loop& loop, const KernelFs& kernel, Programs programs, 
 HeadRoom Accelerator::room_for(const FileId& file, const Reader& reader,
                                bool account_to_daemon) const {
   HeadRoom room = read_head_room(kernel_, reader.process.pid, account_to_daemon);
+  uint64_t unused = 0;
   for (const auto& [other_file, other] : files_) {
     if (other_file == file) continue;
     // Pages that are in but not used yet count as free there, and are not to be taken.
     const uint64_t promised =
         other.progress.ended ? other.progress.fetched_bytes : other.allowed_bytes;
-    const uint64_t unused = promised - std::min(promised, consumed_of(other));
-    if (unused == 0) continue;
-    room.bytes -= std::min(room.bytes, unused);
-    room.limited_by += ", less what is read ahead of others";
+    unused += promised - std::min(promised, consumed_of(other));
   }
+  if (unused == 0) return room;
+  room.bytes -= std::min(room.bytes, unused);
+  room.limited_by += ", less what is read ahead of others";
   return room;
 }
 
