@@ -2,7 +2,6 @@
 #include "daemon/follow/look.h"
 
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <sys/types.h>
 #include <unistd.h>
 
@@ -33,16 +32,10 @@ Result<ReaderLook> ReaderLook::open(const ProcessDir& process, const FileId& fil
   auto found = find_file(process, file);
   if (!found) return found.error();
   ReaderLook look;
-  look.shown_ = file;
-  struct statx status {};
-  // overlayfs shows its own device in maps, as stat(2) does; the others show the event's.
-  if (found.value().stacked &&
-      statx(found.value().file.get(), "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, 0, &status) == 0) {
-    look.shown_ = {status.stx_dev_major, status.stx_dev_minor, file.inode};
-  }
+  look.shown_ = shown_in_maps(found.value(), file);
   look.file_size_ = file_size;
   look.page_bytes_ = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
-  // Both go on showing this process's memory, also when the pid is used again.
+  // They go on showing this process, also when the pid is used again.
   look.maps_ = UniqueFd(openat(process.fd(), "maps", O_RDONLY | O_CLOEXEC));
   look.pagemap_ = UniqueFd(openat(process.fd(), "pagemap", O_RDONLY | O_CLOEXEC));
   look.io_ = UniqueFd(openat(process.fd(), "io", O_RDONLY | O_CLOEXEC));

@@ -160,4 +160,13 @@ Result<FoundFile> find_file(const ProcessDir& process, const FileId& wanted) {
   return Search(process, wanted).run();
 }
 
+FileId shown_in_maps(const FoundFile& found, const FileId& file) {
+  struct statx status {};
+  if (!found.stacked ||
+      statx(found.file.get(), "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, 0, &status) != 0) {
+    return file;
+  }
+  return {status.stx_dev_major, status.stx_dev_minor, file.inode};
+}
+
 }  // namespace tuneshift

@@ -31,4 +31,8 @@ struct FoundFile {
 /// Looks through proc/PID/fd, then proc/PID/maps. not_found when the process holds no such file.
 Result<FoundFile> find_file(const ProcessDir& process, const FileId& wanted);
 
+/// The file as proc/PID/maps shows it: overlayfs its own device, as stat(2) does, the others that
+/// of the event.
+FileId shown_in_maps(const FoundFile& found, const FileId& file);
+
 }  // namespace tuneshift

@@ -109,7 +109,7 @@ class Worker {
     file.size = order_.file_size;
     file.step_bytes = order_.step_bytes;
     file.unit_bytes = order_.unit_bytes;
-    file.shown = shown_in_maps(found);
+    file.shown = shown_in_maps(found, order_.reader.file);
     const UniqueFd pidfd(static_cast<int>(syscall(SYS_pidfd_open, file.pid, 0)));
     // It goes on showing this process's memory, also when the pid is used again.
     const UniqueFd maps(openat(process.fd(), "maps", O_RDONLY | O_CLOEXEC));
@@ -142,16 +142,6 @@ class Worker {
     }
     if (!status.ok()) return status;
     return advise_ahead(file, link_);
-  }
-
-  // overlayfs shows its own device there, as stat(2) does; the others show the event's.
-  [[nodiscard]] FileId shown_in_maps(const FoundFile& found) const {
-    struct statx status {};
-    if (!found.stacked ||
-        statx(found.file.get(), "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, 0, &status) != 0) {
-      return order_.reader.file;
-    }
-    return {status.stx_dev_major, status.stx_dev_minor, order_.reader.file.inode};
   }
 
   const int root_fd_;
