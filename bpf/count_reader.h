@@ -72,10 +72,17 @@ static __always_inline void keep_dropped(const struct tuneshift_reader_event* ev
   if (count) __sync_fetch_and_add(count, 1);
 }
 
+// All that is missed of the file later makes no event.
+static __always_inline bool is_last_step(const struct tuneshift_reader_counts* counts,
+                                         __u64 file_size) {
+  return counts->bytes + TUNESHIFT_STEP_BYTES >= file_size;
+}
+
 static __always_inline void emit_event(const struct file_facts* file,
-                                       const struct tuneshift_reader_counts* counts, __u64 now_ns,
+                                       struct tuneshift_reader_counts* counts, __u64 now_ns,
                                        enum tuneshift_evidence evidence) {
-  if (bpf_map_lookup_elem(&verdicts, &file->key)) return;
+  const tuneshift_verdict* verdict = bpf_map_lookup_elem(&verdicts, &file->key);
+  if (verdict && *verdict == TUNESHIFT_QUIET) return;
   struct tuneshift_reader_event event = {
       .key = file->key,
       .time_ns = now_ns,
@@ -89,7 +96,14 @@ static __always_inline void emit_event(const struct file_facts* file,
   };
   struct task_struct* task = bpf_get_current_task_btf();
   BPF_CORE_READ_STR_INTO(&event.command, task, group_leader, comm);
-  if (bpf_ringbuf_output(&events, &event, sizeof(event), 0) != 0) keep_dropped(&event);
+  bool is_close = now_ns - counts->event_ns < TUNESHIFT_WAIT_NS;
+  counts->event_ns = now_ns;
+  // A mapping never waits: behind the end of its load it would be a new one. Without force, events
+  // that wait would keep one behind them from waking.
+  bool waits = verdict && *verdict == TUNESHIFT_WAITS && is_close &&
+               evidence != TUNESHIFT_MAPPING && !is_last_step(counts, file->size);
+  __u64 flags = waits ? BPF_RB_NO_WAKEUP : BPF_RB_FORCE_WAKEUP;
+  if (bpf_ringbuf_output(&events, &event, sizeof(event), flags) != 0) keep_dropped(&event);
 }
 
 // Returns the reader's bytes, with these. `told` becomes true for the jump that is told of.

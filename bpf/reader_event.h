@@ -6,7 +6,7 @@
 
 #define TUNESHIFT_COMM_LENGTH 16
 // An event on the first miss, then once a step: the least of this, more in the middle of a file of
-// GiB, where nothing is decided. Each costs some 10 us: it wakes user space.
+// GiB, where nothing is decided.
 #define TUNESHIFT_STEP_BYTES (8ULL << 20)
 #define TUNESHIFT_STEP_PART 8  // of what is in or of what is left, whichever is less
 // And one event once so many misses began elsewhere than where the one before them ended: random
@@ -16,6 +16,10 @@
 // A batch asks who fills the page cache at pages that are a multiple of this: half of the kernel's
 // default read-ahead window.
 #define TUNESHIFT_TASK_PAGES 16
+
+// User space looks once more so long after it took an event of a load: what follows an event within
+// that time does not wake it, as waking costs more than all the rest.
+#define TUNESHIFT_WAIT_NS 50000000ULL
 
 #define TUNESHIFT_READERS 8192  // known at a time
 
@@ -57,6 +61,7 @@ struct tuneshift_reader_counts {
   __u64 next_event;   // bytes at which the next event is due
   __u64 jumps;        // misses that began elsewhere than at next_offset
   __u64 mapping_ns;   // when the last mapping was told of, 0 when never
+  __u64 event_ns;     // when the last event was told of
 };
 
 // Page-cache fills of one process that follow each other in one file, not yet in its counters
@@ -80,5 +85,9 @@ struct tuneshift_settings {
   __u32 padding;
 };
 
-// User space's word on a reader (map "verdicts"): present means quiet, no more events.
+// User space's word on a reader (map "verdicts"); one without is told of at once.
+enum tuneshift_verdict_value {
+  TUNESHIFT_QUIET = 1,  // no more events
+  TUNESHIFT_WAITS = 2,  // of a running load: its events wake as TUNESHIFT_WAIT_NS tells
+};
 typedef __u8 tuneshift_verdict;

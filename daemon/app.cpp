@@ -27,6 +27,7 @@
 #include "daemon/trace_book.h"
 #include "daemon/tuned_watch.h"
 #include "daemon/tuner.h"
+#include "daemon/waiting_events.h"
 #include "daemon/writer.h"
 #include "libtune/journal.h"
 #include "libtune/topology.h"
@@ -109,6 +110,7 @@ class Daemon {
              .off = settings.config.signals_off},
             [this](const Event& event) { on_event(event); },
             [this](const SysctlWrite& write) { on_sysctl_write(write); }),
+        waiting_events_(loop_, probes_, [this] { return dispatch(); }),
         sysctl_watch_(loop_, kernel, [this](const Writers& writers) { tuner_.look_at(writers); }),
         // An evicted helper comes back behind the loader's own reads: 25 ms later on a slow disk.
         helper_image_(helper_path(options, kernel), helper_image_bytes),
@@ -145,6 +147,8 @@ class Daemon {
         {[this](const Reader& reader, uint64_t size) { inspector_.inspect(reader, size); },
          [this](const Reader& reader) { probes_.silence(reader); },
          [this](const Reader& reader) { return probes_.bytes_seen(reader); },
+         [this] { waiting_events_.take_all(); },
+         [this](const std::vector<Reader>& readers) { waiting_events_.set_readers(readers); },
          [this] { tuned_.on_own_change(); }});
     patient_kernel_.on_return([this] { writer_.post([this] { tuner_.on_kernel_answer(); }); });
   }
@@ -165,7 +169,7 @@ class Daemon {
                                  (state.why.empty() ? "" : ", " + state.why));
     }
     if (probes_.poll_fd() >= 0) {
-      events_ = loop_.watch(probes_.poll_fd(), [this] { dispatch(); });
+      events_ = loop_.watch(probes_.poll_fd(), [this] { waiting_events_.take(); });
     }
     on_devices();
     tuned_.start();
@@ -195,17 +199,19 @@ class Daemon {
     // A mount that no uevent told of: a mapping is seen all the same.
     if (!event.has_block_device) watch_cache_fills(true);
     tuner_.on_event(event);
+    waiting_events_.on_event(event.reader);
   }
 
-  void dispatch() {
+  bool dispatch() {
     const uint64_t before = probes_.dropped_events();
-    probes_.dispatch();
+    const bool more = probes_.dispatch();
     const uint64_t dropped = probes_.dropped_events() - before;
-    if (dropped == 0) return;
+    if (dropped == 0) return more;
     recorder_.add("dropped",
                   std::to_string(dropped) + " events found the ring buffer full; the latest of " +
                       "each reader was looked at",
                   {{"events", dropped}});
+    return more;
   }
 
   void on_sysctl_write(const SysctlWrite& write) {
@@ -275,6 +281,7 @@ class Daemon {
   HoldBook holds_;
   TraceBook traces_;
   Probes probes_;
+  WaitingEvents waiting_events_;
   SysctlWatch sysctl_watch_;
   PinnedFile helper_image_;
   Inspector inspector_;

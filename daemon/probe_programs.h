@@ -45,7 +45,7 @@ struct Probes::Programs {
   /// libbpf's callback for one record.
   static int on_record(void* context, void* data, size_t size);
   static int on_sysctl_record(void* context, void* data, size_t size);
-  void dispatch();
+  bool dispatch();
   void take_dropped();
 
   ProbeSettings settings;

@@ -2,7 +2,6 @@
 #include "daemon/probes.h"
 
 #include <malloc.h>
-#include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -28,11 +27,6 @@ const char sysctl_writes[] = "sysctl_writes";
 const char cache_fills_idle[] = "loaded; attached while a file system without a disk is mounted";
 const char switched_off[] = "switched off in the configuration";
 const char nfs_reads_idle[] = "loaded and attached while NFS is mounted";
-
-bool is_readable(int descriptor) {
-  pollfd one{descriptor, POLLIN, 0};
-  return poll(&one, 1, 0) == 1;
-}
 
 struct Source {
   const char* signal;
@@ -102,19 +96,19 @@ int Probes::Programs::on_sysctl_record(void* context, void* data, size_t size) {
   return 0;
 }
 
-void Probes::Programs::dispatch() {
-  if (!ring) return;
+bool Probes::Programs::dispatch() {
+  if (!ring) return false;
   turn_left = most_records;
   ring_buffer__consume(ring.get());
   const bool may_be_more = turn_left == 0;
   turn_left = 0;
   // Behind what is in the ring, which was told before.
-  if (!may_be_more || !is_readable(ring_buffer__epoll_fd(ring.get()))) take_dropped();
+  if (!may_be_more) take_dropped();
   // Only a full ring loses writes, so its emptying always comes by here.
   const uint64_t lost = read_lost_writes(map_fd(sysctl_writes, "sysctl_lost"));
-  if (lost == lost_writes) return;
+  if (lost != lost_writes && sysctl_handler) sysctl_handler({});
   lost_writes = lost;
-  if (sysctl_handler) sysctl_handler({});
+  return may_be_more;
 }
 
 // Nothing of a reader is lost with its event: the last one has its counts.
@@ -283,8 +277,8 @@ int Probes::poll_fd() const {
   return programs_->ring ? ring_buffer__epoll_fd(programs_->ring.get()) : -1;
 }
 
-void Probes::dispatch() {
-  programs_->dispatch();
+bool Probes::dispatch() {
+  return programs_->dispatch();
 }
 
 void Probes::watch_cache_fills(bool on) {
@@ -315,6 +309,10 @@ void Probes::watch_nfs_reads(bool on) {
 
 void Probes::silence(const Reader& reader) {
   if (programs_->maps) programs_->maps->silence(reader);
+}
+
+void Probes::let_wait(const Reader& reader, bool waits) {
+  if (programs_->maps) programs_->maps->let_wait(reader, waits);
 }
 
 uint64_t Probes::bytes_seen(const Reader& reader) const {

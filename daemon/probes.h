@@ -63,12 +63,12 @@ class Probes {
   /// milliseconds; events of the test are not handed on.
   void self_test();
 
-  /// Becomes readable when events wait; -1 when no ring buffer could be made.
+  /// Becomes readable when events are to be looked at; -1 when no ring buffer could be made.
   [[nodiscard]] int poll_fd() const;
 
   /// Hands waiting events to the handlers: 64 of readers at most, so that the loop's others get
-  /// their turn however many there are. poll_fd() stays readable while some are left.
-  void dispatch();
+  /// their turn however many there are. True when some may be left: call again.
+  bool dispatch();
 
   /// Attaches or detaches the page-cache signal: on only while a file system without a block device
   /// is mounted, because it runs for every page added to the cache.
@@ -80,6 +80,10 @@ class Probes {
 
   /// No further events from this reader of this file.
   void silence(const Reader& reader);
+
+  /// Whether further events of this reader wait for dispatch() without making poll_fd() readable,
+  /// all but those of the last 8 MiB of its file. Does nothing to a silenced one.
+  void let_wait(const Reader& reader, bool waits);
 
   /// Bytes missed so far, also between two events; 0 for an unknown reader.
   [[nodiscard]] uint64_t bytes_seen(const Reader& reader) const;

@@ -105,8 +105,19 @@ void ReaderMaps::forget(const Reader& reader) {
 
 void ReaderMaps::silence(const Reader& reader) {
   const tuneshift_reader_key key = key_of(reader);
-  const tuneshift_verdict quiet = 1;
+  const tuneshift_verdict quiet = TUNESHIFT_QUIET;
   bpf_map_update_elem(fd("verdicts"), &key, &quiet, BPF_ANY);
+}
+
+void ReaderMaps::let_wait(const Reader& reader, bool waits) {
+  const tuneshift_reader_key key = key_of(reader);
+  tuneshift_verdict verdict = TUNESHIFT_WAITS;
+  if (waits) {
+    bpf_map_update_elem(fd("verdicts"), &key, &verdict, BPF_NOEXIST);
+  } else if (bpf_map_lookup_elem(fd("verdicts"), &key, &verdict) == 0 &&
+             verdict == TUNESHIFT_WAITS) {
+    bpf_map_delete_elem(fd("verdicts"), &key);
+  }
 }
 
 uint64_t ReaderMaps::dropped() const {

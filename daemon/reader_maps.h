@@ -29,6 +29,8 @@ class ReaderMaps {
   [[nodiscard]] std::optional<tuneshift_reader_counts> counts(const Reader& reader) const;
   void forget(const Reader& reader);
   void silence(const Reader& reader);
+  /// Does nothing to a silenced one.
+  void let_wait(const Reader& reader, bool waits);
   /// Events that found the ring buffer full.
   [[nodiscard]] uint64_t dropped() const;
   /// The last of these of each reader, once.

@@ -40,7 +40,12 @@ Tuner::Tuner(Loop& loop, const KernelFs& kernel, Writer& writer, Recorder& recor
       rules_(std::move(rules)),
       policy_(policy_settings(config), std::move(profiles)),
       leases_(policy_, [this](const Reader& reader) { return store_of(reader); }),
-      processes_(loop, kernel, [this](const ProcessId& process) { on_process_gone(process); }),
+      processes_(loop, kernel,
+                 [this](const ProcessId& process) {
+                   // What it did comes before its end, or it would be suspected anew.
+                   senses_.take_events();
+                   on_process_gone(process);
+                 }),
       detector_timer_(loop.timer([this] { on_timer(); })),
       policy_timer_(loop.timer([this] { reconcile(); })),
       retry_timer_(loop.timer([this] { apply(submitted_); })),
@@ -371,6 +376,7 @@ void Tuner::on_timer() {
 }
 
 void Tuner::set_timers() {
+  senses_.loads_run(detector_.active_readers());
   if (const auto due = detector_.next_deadline_ns()) {
     detector_timer_.set(*due);
   } else {

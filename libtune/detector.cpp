@@ -96,7 +96,7 @@ Detector::Changes Detector::on_event(const Event& event) {
   if (suspect.bytes_before == 0) suspect.first_ns = std::min(suspect.first_ns, event.first_ns);
   suspect.latest = event;
   suspect.latest.bytes = bytes;
-  suspect.last_ns = event.time_ns;
+  suspect.last_ns = std::max(suspect.last_ns, event.time_ns);
   (is_read(event.evidence) ? suspect.read_seen : suspect.mapping_seen) = true;
   decide(event.reader, suspect, event.time_ns, changes);
   return changes;
@@ -214,7 +214,7 @@ void Detector::decide(const Reader& reader, Suspect& suspect, uint64_t now_ns, C
       Load& load = loads_.at(suspect.load);
       if (load.state != Load::State::loading) return;
       count(load, reader, suspect);
-      load.last_progress_ns = now_ns;
+      load.last_progress_ns = std::max(load.last_progress_ns, now_ns);
       load.tail_checked = false;
       changes.push_back({LoadChangeKind::progress, reader, load.id, ""});
       return;

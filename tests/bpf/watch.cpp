@@ -27,9 +27,8 @@ Watch::Watch(const std::string& selftest_directory)
 
 void Watch::take_events() {
   pollfd waiting{.fd = probes_.poll_fd(), .events = POLLIN, .revents = 0};
-  do {
-    probes_.dispatch();
-  } while (poll(&waiting, 1, 0) == 1);
+  while (probes_.dispatch() || poll(&waiting, 1, 0) == 1) {
+  }
 }
 
 std::vector<Event> Watch::of(const FileId& file) {
