@@ -18,6 +18,7 @@ namespace tuneshift {
 namespace {
 
 constexpr size_t kLargestFile = size_t{64} << 10;
+constexpr size_t kUsualFile = 8191;  // the kernel adds one for the end
 constexpr size_t kMostNames = 262144;
 
 class Descriptor {
@@ -69,19 +70,37 @@ KernelFs::~KernelFs() {
   if (root_fd_ >= 0) ::close(root_fd_);
 }
 
-Result<std::string> KernelFs::read_head(std::string_view path, size_t most) const {
-  const Descriptor fd(open_below(root_fd_, path, O_RDONLY | O_NONBLOCK | O_NOCTTY));
-  if (fd.get() < 0) return errno_error(errno, "open", path);
-  std::string text(most, '\0');
-  size_t length = 0;
+namespace {
+
+/// Fills `text` behind its first `length` bytes, and shortens it to what there was.
+Status read_on(int fd, std::string_view path, std::string& text, size_t length) {
   while (length < text.size()) {
-    const ssize_t count = ::read(fd.get(), text.data() + length, text.size() - length);
+    const ssize_t count = ::read(fd, text.data() + length, text.size() - length);
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) return errno_error(errno, "read", path);
     if (count == 0) break;
     length += static_cast<size_t>(count);
   }
   text.resize(length);
+  return {};
+}
+
+}  // namespace
+
+Result<std::string> KernelFs::read_head(std::string_view path, size_t most) const {
+  const Descriptor fd(open_below(root_fd_, path, O_RDONLY | O_NONBLOCK | O_NOCTTY));
+  if (fd.get() < 0) return errno_error(errno, "open", path);
+  // The kernel clears a buffer of this size as well for a sysctl (proc_sys_call_handler), and shows
+  // some lists in one read or not at all (proc_do_large_bitmap): so the rest is no second read. Not
+  // with pread(2): fusectl and debugfs have files that refuse it (nonseekable_open).
+  std::string text(std::min(most, kUsualFile), '\0');
+  Status status = read_on(fd.get(), path, text, 0);
+  if (status.ok() && text.size() == kUsualFile && kUsualFile < most) {
+    const size_t kept = ::lseek(fd.get(), 0, SEEK_SET) == 0 ? 0 : text.size();
+    text.resize(most);
+    status = read_on(fd.get(), path, text, kept);
+  }
+  if (!status.ok()) return status.error();
   text.shrink_to_fit();
   return text;
 }

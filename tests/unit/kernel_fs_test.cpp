@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "libtune/kernel_fs.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -52,6 +54,36 @@ TEST_CASE("a file's size is bounded") {
   const KernelFs kernel = tree.open();
   CHECK(kernel.read("fits").value().size() == 65536);
   CHECK(kernel.read("large").error().code == ErrorCode::limit_exceeded);
+}
+
+TEST_CASE("a file of any size is read whole") {
+  for (const size_t size : {0, 1, 4096, 8190, 8191, 8192, 20000}) {
+    std::string text(size, 'a');
+    for (size_t i = 0; i < size; i += 7) text[i] = static_cast<char>('b' + i % 20);
+    const KernelTree tree{file("some", text)};
+    CHECK(tree.open().read("some").value() == text);
+    CHECK(tree.open().read_head("some", 10000).value() == text.substr(0, 10000));
+  }
+  // It comes in pieces of a page.
+  std::ifstream symbols("/proc/kallsyms");
+  std::string head(30000, '\0');
+  symbols.read(head.data(), static_cast<std::streamsize>(head.size()));
+  CHECK(KernelFs::open("/").value().read_head("proc/kallsyms", head.size()).value() == head);
+}
+
+TEST_CASE("a file that knows no place in it is read") {
+  const KernelTree tree{directory("d")};
+  const std::string path = tree.root() + "/d/queue";
+  REQUIRE(::mkfifo(path.c_str(), 0600) == 0);
+  const int out = ::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  for (const size_t size : {5, 8191, 12000}) {
+    const int in = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
+    const std::string text(size, 'q');
+    REQUIRE(::write(in, text.data(), size) == static_cast<ssize_t>(size));
+    ::close(in);
+    CHECK(tree.open().read("d/queue").value() == text);
+  }
+  ::close(out);
 }
 
 TEST_CASE("directories are listed in order and links are shown as stored") {
