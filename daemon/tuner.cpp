@@ -280,6 +280,8 @@ void Tuner::on_ended(const LoadChange& change) {
 }
 
 void Tuner::on_serving(const LoadChange& change) {
+  end_help(change.reader, helped_[change.reader]);
+  if (change.reason.empty()) return;
   const Facts& facts = *detector_.facts(change.reader);
   const std::string model = escape(facts.model);
   recorder_.add("serving",
@@ -290,7 +292,6 @@ void Tuner::on_serving(const LoadChange& change) {
                  {"path", model},
                  {"evidence", change.reason}});
   noticed_ns_.emplace(LoadLeases::server_name(change.reader.process), monotonic_ns());
-  end_help(change.reader, helped_[change.reader]);
   tell_state();
 }
 

@@ -37,8 +37,7 @@ void Detector::serve(const Reader& reader, Suspect& suspect, const std::string& 
   suspect.rests = false;
   suspect.mapping_seen = false;
   serving_.insert(reader.process);
-  // The other files of a model say nothing new.
-  if (!is_told) changes.push_back({LoadChangeKind::serving, reader, 0, evidence});
+  changes.push_back({LoadChangeKind::serving, reader, 0, is_told ? "" : evidence});
 }
 
 void Detector::rest(const Reader& reader, Suspect& suspect, Changes& changes) {

@@ -36,7 +36,8 @@ struct LoadChange {
   LoadChangeKind kind = LoadChangeKind::suspected;
   Reader reader;       ///< whom it is about; for finished and abandoned the last one seen
   uint32_t load = 0;   ///< from 1; 0 before a load exists
-  std::string reason;  ///< the evidence, or why it was rejected or abandoned: one line
+  std::string reason;  ///< the evidence, or why it was rejected or abandoned: one line; empty where
+                       ///< it serves from another file of a model that was told of
 };
 
 /// A process that reads, or has read, a file of a load.

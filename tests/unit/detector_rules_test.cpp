@@ -189,8 +189,18 @@ TEST_CASE("a loader that maps what is cached serves at once, without a load") {
   // Its next shard is the same model.
   const Reader shard = {reader.process, {8, 1, 8}};
   detector.on_event(event_at(Evidence::mapping, 3 * ms, 0, shard));
-  CHECK(detector.on_facts(shard, with_rule(ProcessRole::loader, model_facts(true, size)), 4 * ms)
-            .empty());
+  const auto next =
+      detector.on_facts(shard, with_rule(ProcessRole::loader, model_facts(true, size)), 4 * ms);
+  REQUIRE(kinds(next) == Kinds{Kind::serving});
+  CHECK(next[0].reason.empty());
+
+  // One that was looked at before its mapping was there had help, which ends.
+  const Reader early = {reader.process, {8, 1, 9}};
+  detector.on_event(event_at(Evidence::mapping, 5 * ms, 0, early));
+  CHECK(kinds(detector.on_facts(early, with_rule(ProcessRole::loader, model_facts(false, size)),
+                                6 * ms)) == Kinds{Kind::recognised, Kind::look_again});
+  CHECK(kinds(detector.on_facts(early, with_rule(ProcessRole::loader, model_facts(true, size)),
+                                7 * ms)) == Kinds{Kind::serving});
   detector.on_process_gone(reader.process, 5 * ms);
   CHECK_FALSE(detector.knows(reader.process));
 }
