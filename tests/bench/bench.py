@@ -12,6 +12,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import ahead
 import ceiling
 import figures
+import latencies
+import no_worse
 import switching
 from lib import terminal
 from lib.lock import knobs_locked
@@ -26,7 +28,7 @@ def note(text):
     print(terminal.paint("dim", text) if sys.stderr.isatty() else text, file=sys.stderr, flush=True)
 
 
-GROUPS = ("idle", "switch", "stall", "local", "slow", "ahead", "ceiling")
+GROUPS = ("idle", "switch", "stall", "local", "slow", "ahead", "latency", "worse", "ceiling")
 
 
 def measure(stack, build, options):
@@ -42,6 +44,8 @@ def measure(stack, build, options):
         "local": lambda: figures.local_disk(build, disk, daemon, options.rounds, note),
         "ceiling": lambda: ceiling.beside_fio(stack, build, options.rounds, note),
         "ahead": lambda: ahead.read_ahead(stack, build, memory, daemon, options.rounds, note),
+        "latency": lambda: latencies.by_latency(build, memory, daemon, options.rounds, note),
+        "worse": lambda: no_worse.no_worse(stack, build, memory, daemon, options.rounds, note),
         "slow": lambda: figures.slow_store(stack, build, memory, daemon, options.rounds, note),
     }
     return [row for name in GROUPS if name in options.only for row in groups[name]()]

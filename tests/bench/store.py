@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The slow store as the bench reads it: which models it has, and what was read of it."""
+import json
+import os
+
+from lib.machine import make_cold
+from lib.processes import read_line
+from lib.programs import Reader, SlowStore, make_model
+
+CEILING = ("--threads", "64", "--discard")
+
+
+class Store:
+    """`models`: for each file name its bytes; all options but it are those of slowstore."""
+
+    def __init__(self, stack, build, memory, name, models, *options):
+        self.build = build
+        self.source = memory.folder(f"{name}-source")
+        self.mount = memory.folder(f"{name}-mount")
+        for file, size in models.items():
+            make_model(build, os.path.join(self.source, file), size, "--no-sync")
+        self.store = stack.enter_context(SlowStore(build, self.source, self.mount, *options))
+
+    def path(self, file):
+        return os.path.join(self.mount, file)
+
+    def remove(self):
+        """Its models: they are in memory."""
+        for file in os.listdir(self.source):
+            os.unlink(os.path.join(self.source, file))
+
+    def make_cold(self, *files):
+        for file in files:
+            make_cold(self.path(file))
+
+    def cold(self, mode, options, *files):
+        """Loads them one after the other: milliseconds."""
+        self.make_cold(*files)
+        return self.load(mode, options, *files)
+
+    def load(self, mode, options, *files):
+        """The same, as cached as they are; with ranks until the last one has them all."""
+        ranks = int(options[options.index("--ranks") + 1]) if "--ranks" in options else 1
+        with Reader(self.build, mode, self.path(files[0]), *map(self.path, files[1:]),
+                    *options) as reader:
+            results = [json.loads(read_line(reader.process.stdout, 300, "a rank"))
+                       for _ in range(ranks)]
+        return max(result["load_ms"] for result in results)
+
+    def ceiling(self, *files):
+        """O_DIRECT with 64 requests of 1 MiB in flight: what the store can give."""
+        return self.cold("direct", CEILING, *files)
+
+    def bytes_served(self):
+        """So far; what it read of its files, and some bytes of each request."""
+        with open(f"/proc/{self.store.process.pid}/io", encoding="utf-8") as file:
+            return int(file.readline().split()[1])
