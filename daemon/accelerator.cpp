@@ -19,6 +19,10 @@ constexpr uint64_t room_period_ns = 50'000'000;
 // A store that gives nothing for so long: the worker waits with the reader and helps nobody.
 constexpr uint64_t most_silent_ns = 60'000'000'000;
 
+// One that ends by itself will again: its reader has gone, or hides from it.
+constexpr unsigned most_followers = 4;
+constexpr uint64_t follower_period_ns = 1'000'000'000;
+
 // A rate is told from so much time at least.
 constexpr uint64_t rate_us = 100'000;
 // tuneshift-follow's, for a reader of a file of many parts.
@@ -63,7 +67,8 @@ Accelerator::Accelerator(Loop& loop, const KernelFs& kernel, Programs programs, 
                   }),
       followers_(
           loop.get(), std::move(programs.follow),
-          [this](const Reader& reader, const FollowReport& report) { on_report(reader, report); }),
+          [this](const Reader& reader, const FollowReport& report) { on_report(reader, report); },
+          [this] { set_timer(); }),
       timer_(loop.timer([this] { on_timer(); })) {}
 
 HeadRoom Accelerator::room_for(const FileId& file, const Reader& reader,
@@ -127,9 +132,25 @@ void Accelerator::follow(Ahead& ahead, const Subject& subject) {
   Followed& followed = ahead.readers[subject.reader];
   followed.mapped = subject.question.mapped;
   followed.is_old = subject.loaded_before;
-  followed.missed_at_start = followed.consumed_bytes = subject.question.missed_bytes;
-  // Without a follower its misses are all that tells: then the worker waits for those.
-  (void)followers_.start(subject.reader, subject.question.file_size);
+  followed.consumed_bytes = followed.position_bytes = subject.question.missed_bytes;
+  if (!followed.mapped) ahead.read_bytes = std::max(ahead.read_bytes, followed.position_bytes);
+  start_follower(ahead, subject.reader, followed);
+}
+
+bool Accelerator::lacks_follower(const Reader& reader, const Followed& followed) const {
+  return !followed.has_all && followed.followers < most_followers && !followers_.follows(reader);
+}
+
+void Accelerator::start_follower(const Ahead& ahead, const Reader& reader, Followed& followed) {
+  if (!lacks_follower(reader, followed)) return;
+  const uint64_t now_ns = monotonic_ns();
+  if (followed.followers > 0 && now_ns < followed.follower_ns + follower_period_ns) return;
+  // Without one its misses are all that tells: then the worker waits for those.
+  if (!followers_.start(reader, ahead.subject.question.file_size).ok()) return;
+  ++followed.followers;
+  followed.follower_ns = now_ns;
+  followed.at_start_bytes = followed.position_bytes;
+  followed.read_bytes = 0;
 }
 
 std::optional<Assistance> Accelerator::confirm(const Reader& reader) {
@@ -212,8 +233,18 @@ void Accelerator::on_progress(const FileId& file, const PrefetchProgress& progre
   Ahead& ahead = found->second;
   if (progress.fetched_bytes > ahead.progress.fetched_bytes) ahead.moved_ns = monotonic_ns();
   ahead.progress = progress;
-  const Reader reader = ahead.subject.reader;
-  if (!progress.ended) return allow(ahead);
+  // What one has read may have been told before the worker told that it was there.
+  std::vector<std::pair<Reader, uint64_t>> moved;
+  for (auto& [reader, followed] : ahead.readers) {
+    if (!followed.mapped && move_on(ahead, followed)) {
+      moved.emplace_back(reader, followed.consumed_bytes);
+    }
+  }
+  for (const auto& [reader, bytes] : moved) hooks_.on_consumed(reader, bytes);
+  const auto still = files_.find(file);
+  if (still == files_.end()) return;
+  if (!progress.ended) return allow(still->second);
+  const Reader reader = still->second.subject.reader;
   set_timer();
   hooks_.on_ended(reader, progress);
 }
@@ -226,6 +257,7 @@ void Accelerator::on_report(const Reader& reader, const FollowReport& report) {
   if (at == ahead.readers.end()) return;
   Followed& followed = at->second;
   count(ahead, followed, reader, report);
+  if (followed.has_all) followers_.stop(reader);
   ahead.told_ns = monotonic_ns();
   if (const uint64_t since_us = (ahead.told_ns - ahead.rate_ns) / 1000; since_us >= rate_us) {
     const uint64_t consumed = consumed_of(ahead);
@@ -238,18 +270,29 @@ void Accelerator::on_report(const Reader& reader, const FollowReport& report) {
   if (still != files_.end()) allow(still->second);
 }
 
+bool Accelerator::move_on(Ahead& ahead, Followed& followed) const {
+  const uint64_t size = ahead.subject.question.file_size;
+  const uint64_t read = followed.at_start_bytes + std::min(followed.read_bytes, size);
+  followed.position_bytes = std::max(followed.position_bytes, std::min(read, arrived(ahead)));
+  followed.has_all = followed.position_bytes >= size;
+  if (followed.position_bytes <= ahead.read_bytes) return false;
+  followed.consumed_bytes += followed.position_bytes - ahead.read_bytes;
+  ahead.read_bytes = followed.position_bytes;
+  return true;
+}
+
 void Accelerator::count(Ahead& ahead, Followed& followed, const Reader& reader,
                         const FollowReport& report) const {
   const uint64_t size = ahead.subject.question.file_size;
   const bool is_old = std::exchange(followed.is_old, false);
   const size_t fresh = ahead.covered.add(report.coverage);
   if (!followed.mapped) {
-    const uint64_t read = std::min(report.read_bytes, size);
-    followed.consumed_bytes = std::max(followed.consumed_bytes,
-                                       std::min(followed.missed_at_start + read, arrived(ahead)));
+    followed.read_bytes = report.read_bytes;
+    move_on(ahead, followed);
     return;
   }
   if (is_old) return;
+  followed.has_all = report.coverage.is_whole(size);
   followed.own_parts += fresh;
   followed.consumed_bytes =
       std::max(followed.consumed_bytes, Coverage::bytes(followed.own_parts, size));
@@ -261,6 +304,7 @@ void Accelerator::on_timer() {
   const uint64_t now_ns = monotonic_ns();
   std::vector<FileId> silent;
   for (auto& [file, ahead] : files_) {
+    for (auto& [reader, followed] : ahead.readers) start_follower(ahead, reader, followed);
     if (ahead.progress.ended) continue;
     // Of one that could not be followed nothing else tells.
     for (auto& [reader, followed] : ahead.readers) {
@@ -285,8 +329,13 @@ void Accelerator::on_timer() {
 }
 
 void Accelerator::set_timer() {
-  const bool any = std::any_of(files_.begin(), files_.end(),
-                               [](const auto& entry) { return !entry.second.progress.ended; });
+  const auto lacks = [this](const auto& entry) {
+    return lacks_follower(entry.first, entry.second);
+  };
+  const bool any = std::any_of(files_.begin(), files_.end(), [&](const auto& entry) {
+    const Ahead& ahead = entry.second;
+    return !ahead.progress.ended || std::any_of(ahead.readers.begin(), ahead.readers.end(), lacks);
+  });
   if (any) {
     timer_.set(monotonic_ns() + look_period_ns);
   } else {
@@ -335,7 +384,8 @@ bool Accelerator::is_fetched(const Ahead& ahead) const {
 }
 
 uint64_t Accelerator::consumed_of(const Ahead& ahead) {
-  uint64_t consumed = Coverage::bytes(ahead.covered.count(), ahead.subject.question.file_size);
+  uint64_t consumed = std::max(
+      ahead.read_bytes, Coverage::bytes(ahead.covered.count(), ahead.subject.question.file_size));
   for (const auto& [reader, followed] : ahead.readers) {
     consumed = std::max(consumed, followed.consumed_bytes);
   }

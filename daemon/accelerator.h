@@ -77,9 +77,14 @@ class Accelerator {
  private:
   struct Followed {
     bool mapped = false;
-    bool is_old = false;           ///< what is heard first is of an earlier load
-    uint64_t missed_at_start = 0;  ///< by itself, in this load
-    size_t own_parts = 0;          ///< of the file that came to it before any other reader
+    bool is_old = false;          ///< what is heard first is of an earlier load
+    bool has_all = false;         ///< of the file: it is followed no longer
+    unsigned followers = 0;       ///< that were started for it
+    uint64_t follower_ns = 0;     ///< when the last one was
+    uint64_t position_bytes = 0;  ///< how far it is where it has no mapping
+    uint64_t at_start_bytes = 0;  ///< and was when its follower started
+    uint64_t read_bytes = 0;      ///< since then, of any file
+    size_t own_parts = 0;         ///< of the file that came to it before any other reader
     uint64_t consumed_bytes = 0;
   };
   /// A file that has, or had, a worker.
@@ -87,7 +92,8 @@ class Accelerator {
     Subject subject;  ///< of the reader that the worker was started for
     Assistance assistance;
     PrefetchProgress progress;
-    Coverage covered;  ///< by any of the readers
+    Coverage covered;         ///< by any of the readers
+    uint64_t read_bytes = 0;  ///< by the one that is furthest without a mapping
     std::map<Reader, Followed> readers;
     uint64_t allowed_bytes = 0;  ///< as the worker was told
     uint64_t moved_ns = 0;       ///< when the worker last fetched or was allowed something
@@ -101,11 +107,16 @@ class Accelerator {
 
   void on_progress(const FileId& file, const PrefetchProgress& progress);
   void on_report(const Reader& reader, const FollowReport& report);
+  /// By what a reader without a mapping has read, as far as that has arrived: true when it got on.
+  bool move_on(Ahead& ahead, Followed& followed) const;
   void count(Ahead& ahead, Followed& followed, const Reader& reader,
              const FollowReport& report) const;
   void on_timer();
   void set_timer();
   void follow(Ahead& ahead, const Subject& subject);
+  /// Starts its follower where it has none, also in place of one that has ended.
+  void start_follower(const Ahead& ahead, const Reader& reader, Followed& followed);
+  [[nodiscard]] bool lacks_follower(const Reader& reader, const Followed& followed) const;
   void allow(Ahead& ahead);
   /// What the process may have, less what was promised to workers of other files.
   [[nodiscard]] HeadRoom room_for(const FileId& file, const Reader& reader,

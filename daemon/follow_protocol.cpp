@@ -26,7 +26,7 @@ struct ReportPacket {
   uint32_t version = follow_version;
   uint32_t unused = 0;
   uint64_t read_bytes = 0;
-  uint64_t coverage[Coverage::parts / 64] = {};
+  uint64_t coverage[Coverage::most_parts / 64] = {};
 };
 static_assert(sizeof(ReportPacket) <= max_follow_packet_bytes);
 

@@ -15,8 +15,8 @@ namespace tuneshift {
 // What tuneshiftd and tuneshift-follow say to each other on the helper's SOCK_SEQPACKET standard
 // input: the task one way, a report the other each time there is something new.
 
-inline constexpr uint32_t follow_version = 1;
-inline constexpr size_t max_follow_packet_bytes = 256;
+inline constexpr uint32_t follow_version = 2;
+inline constexpr size_t max_follow_packet_bytes = 1536;
 
 struct FollowTask {
   Reader reader;

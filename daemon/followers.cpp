@@ -6,8 +6,10 @@
 
 namespace tuneshift {
 
-Followers::Followers(sd_event* loop, std::string helper, Handler handler)
+Followers::Followers(sd_event* loop, std::string helper, Handler handler,
+                     std::function<void()> on_lost)
     : handler_(std::move(handler)),
+      on_lost_(std::move(on_lost)),
       pool_(
           loop, std::move(helper), most, max_follow_packet_bytes,
           {[this](HelperPool::Id id, std::string_view packet) { on_packet(id, packet); },
@@ -40,6 +42,7 @@ void Followers::on_packet(HelperPool::Id id, std::string_view packet) {
 
 void Followers::forget(HelperPool::Id id) {
   std::erase_if(readers_, [id](const auto& entry) { return entry.second == id; });
+  on_lost_();
 }
 
 }  // namespace tuneshift

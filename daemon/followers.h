@@ -22,21 +22,24 @@ class Followers {
   /// Called from the loop each time that a reader has got on. It may start and stop.
   using Handler = std::function<void(const Reader&, const FollowReport&)>;
 
-  /// At once; of more only their misses are known.
+  /// At once.
   static constexpr unsigned most = 64;
 
-  /// `helper` is the path of tuneshift-follow. The loop must outlive this.
-  Followers(sd_event* loop, std::string helper, Handler handler);
+  /// `helper` is the path of tuneshift-follow; `on_lost` is called when one ended by itself, be it
+  /// with its reader. The loop must outlive this.
+  Followers(sd_event* loop, std::string helper, Handler handler, std::function<void()> on_lost);
 
   /// Does nothing for one that is followed. limit_exceeded when there are too many.
   Status start(const Reader& reader, uint64_t file_size);
   void stop(const Reader& reader);
+  [[nodiscard]] bool follows(const Reader& reader) const { return readers_.contains(reader); }
 
  private:
   void on_packet(HelperPool::Id id, std::string_view packet);
   void forget(HelperPool::Id id);
 
   Handler handler_;
+  std::function<void()> on_lost_;
   HelperPool pool_;
   std::map<Reader, HelperPool::Id> readers_;
 };

@@ -12,10 +12,17 @@ namespace {
 constexpr uint64_t piece_bytes = uint64_t{4} << 20;
 constexpr uint64_t touched_bytes = uint64_t{128} << 10;
 
+constexpr size_t least_parts = 1024;
+constexpr uint64_t part_bytes = uint64_t{16} << 20;
+
 }  // namespace
 
+size_t Coverage::parts(uint64_t file_size) {
+  return std::clamp<size_t>(file_size / part_bytes, least_parts, most_parts);
+}
+
 uint64_t Coverage::place(size_t part, uint64_t file_size) {
-  const uint64_t whole = file_size / parts;
+  const uint64_t whole = file_size / parts(file_size);
   const uint64_t place = whole * part + whole / 2;
   const bool touched = place % piece_bytes >= piece_bytes - touched_bytes;
   return touched && place >= touched_bytes ? place - touched_bytes : place;
@@ -28,13 +35,13 @@ size_t Coverage::add(const Coverage& other) {
 }
 
 uint64_t Coverage::bytes(size_t count, uint64_t file_size) {
-  if (count >= parts) return file_size;
-  return file_size / parts * count;
+  if (count >= parts(file_size)) return file_size;
+  return file_size / parts(file_size) * count;
 }
 
 std::vector<uint64_t> Coverage::words() const {
-  std::vector<uint64_t> words(parts / 64);
-  for (size_t part = 0; part < parts; ++part) {
+  std::vector<uint64_t> words(most_parts / 64);
+  for (size_t part = 0; part < most_parts; ++part) {
     if (has(part)) words[part / 64] |= uint64_t{1} << part % 64;
   }
   return words;
@@ -42,7 +49,7 @@ std::vector<uint64_t> Coverage::words() const {
 
 Coverage Coverage::from_words(const std::vector<uint64_t>& words) {
   Coverage coverage;
-  for (size_t part = 0; part < std::min(parts, words.size() * 64); ++part) {
+  for (size_t part = 0; part < std::min(most_parts, words.size() * 64); ++part) {
     if ((words[part / 64] >> part % 64 & 1) != 0) coverage.set(part);
   }
   return coverage;

@@ -47,7 +47,7 @@ Result<ReaderLook> ReaderLook::open(const ProcessDir& process, const FileId& fil
 }
 
 bool ReaderLook::look(FollowReport& report) {
-  if (report.coverage.count() < Coverage::parts) look_at_pages(report.coverage);
+  if (!report.coverage.is_whole(file_size_)) look_at_pages(report.coverage);
   const uint64_t read = read_bytes();
   if (read == UINT64_MAX) return false;
   report.read_bytes = std::max(report.read_bytes, read - std::min(read, read_at_start_));
@@ -57,7 +57,7 @@ bool ReaderLook::look(FollowReport& report) {
 void ReaderLook::look_at_pages(Coverage& coverage) {
   const uint64_t since_ns = monotonic_now_ns() - mappings_ns_;
   if (since_ns >= mappings_part * mappings_cost_ns_) look_at_mappings();
-  for (size_t part = 0; part < Coverage::parts; ++part) {
+  for (size_t part = 0; part < Coverage::parts(file_size_); ++part) {
     if (coverage.has(part)) continue;
     const uint64_t place = Coverage::place(part, file_size_);
     // A header may be mapped once more beside all of it.

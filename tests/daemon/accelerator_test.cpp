@@ -5,6 +5,7 @@
 
 #include <sys/stat.h>
 
+#include <csignal>
 #include <fstream>
 #include <map>
 #include <vector>
@@ -20,6 +21,7 @@ using namespace tuneshift::test;
 namespace {
 
 constexpr uint64_t MiB = 1ULL << 20;
+constexpr size_t parts = 1024;  // of a file of 600 MiB
 
 // struct TaskPacket of daemon/prefetch_protocol.cpp has the budget at 56, ProgressPacket follows
 // it.
@@ -36,11 +38,18 @@ while word := os.read(0, 8):
     told(struct.unpack("<Q", word)[0])
 )";
 
-// struct TaskPacket of daemon/follow_protocol.cpp has the process at 4.
+// struct TaskPacket of daemon/follow_protocol.cpp has the process at 4. One that finds the file
+// "fail-PID" ends at once, and the file with it.
 constexpr char follower[] = R"(#!/usr/bin/env python3
 import os, select, struct
 pid = struct.unpack_from("<i", os.read(0, 1024), 4)[0]
-with open(os.path.dirname(__file__) + f"/report-{pid}", "rb") as report:
+folder = os.path.dirname(__file__)
+with open(folder + f"/follower-{pid}", "w") as own:
+    own.write(str(os.getpid()))
+if os.path.exists(folder + f"/fail-{pid}"):
+    os.unlink(folder + f"/fail-{pid}")
+    os._exit(1)
+with open(folder + f"/report-{pid}", "rb") as report:
     os.write(0, report.read())
 select.select([0], [], [])
 )";
@@ -67,17 +76,26 @@ class Machine {
     return subject;
   }
 
-  /// What is heard of this reader once it is followed: these parts of 1024.
-  void leave_report(const Reader& reader, size_t first, size_t last) {
+  /// What is heard of this reader once it is followed: these parts, and that it read so much.
+  void leave_report(const Reader& reader, size_t first, size_t last, uint64_t read_bytes = 0) {
     FollowReport report;
+    report.read_bytes = read_bytes;
     for (size_t part = first; part < last; ++part) report.coverage.set(part);
     tree_.add(file("report-" + std::to_string(reader.process.pid), format_follow_report(report)));
   }
 
-  void start(Accelerator::Subject subject) {
+  void start(Accelerator::Subject subject, bool mapped = true) {
     const Assistance decided = accelerator_.decide(subject);
     REQUIRE(decided.kind == Assistance::Kind::prefetch);
+    subject.question.mapped = mapped;
     REQUIRE(accelerator_.start(subject, decided).ok());
+  }
+
+  /// Whether the reader has a follower, which has come so far as to say so.
+  [[nodiscard]] bool has_follower(const Reader& reader) const {
+    std::ifstream own(tree_.root() + "/follower-" + std::to_string(reader.process.pid));
+    pid_t pid = 0;
+    return own >> pid && kill(pid, 0) == 0;
   }
 
   template <typename Holds>
@@ -131,7 +149,7 @@ TEST_CASE("what was promised to one file is no head room for another", "[acceler
   Machine machine;
   Accelerator::Subject one = Machine::load(1, 100);
   Accelerator::Subject other = Machine::load(2, 200);
-  machine.leave_report(one.reader, 0, Coverage::parts);
+  machine.leave_report(one.reader, 0, parts);
   CHECK(machine.accelerator().decide(other).budget_bytes == 600 * MiB);
   machine.start(one);
   const uint64_t part = machine.accelerator().decide(other).budget_bytes;
@@ -148,7 +166,7 @@ TEST_CASE("readers that map a part each add up to the file", "[accelerator]") {
   Accelerator::Subject one = Machine::load(1, 100);
   Accelerator::Subject other = Machine::load(2, 100);
   machine.leave_report(one.reader, 0, 600);
-  machine.leave_report(other.reader, 500, Coverage::parts);
+  machine.leave_report(other.reader, 500, parts);
   machine.start(one);
   machine.run_until([&] { return machine.consumed.contains(one.reader); });
   CHECK(machine.accelerator().join(other));
@@ -156,6 +174,45 @@ TEST_CASE("readers that map a part each add up to the file", "[accelerator]") {
   CHECK(machine.consumed[one.reader] == Coverage::bytes(600, 600 * MiB));
   CHECK(machine.consumed[other.reader] == Coverage::bytes(424, 600 * MiB));
   CHECK(machine.accelerator().follows(other.reader));
+}
+
+TEST_CASE("readers without a mapping add up to the file", "[accelerator]") {
+  Machine machine;
+  const Accelerator::Subject one = Machine::load(1, 100);
+  Accelerator::Subject other = Machine::load(2, 100);
+  other.question.mapped = false;
+  machine.leave_report(one.reader, 0, 0, 300 * MiB);
+  machine.leave_report(other.reader, 0, 0, 500 * MiB);
+  machine.start(one, false);
+  machine.run_until([&] { return machine.consumed[one.reader] == 301 * MiB; });
+  CHECK(machine.accelerator().join(other));
+  // What it missed itself came to it first as well.
+  machine.run_until([&] { return machine.consumed[other.reader] == 1 * MiB + 200 * MiB; });
+  CHECK(machine.consumed[one.reader] == 301 * MiB);
+}
+
+TEST_CASE("a follower that ends is started anew", "[accelerator]") {
+  Machine machine;
+  const Accelerator::Subject one = Machine::load(1, 100);
+  machine.tree().add(file("fail-11", ""));
+  machine.leave_report(one.reader, 0, 512);
+  machine.start(one);
+  machine.run_until([&] { return machine.consumed[one.reader] == 300 * MiB; });
+}
+
+TEST_CASE("a reader that has all of its file is followed no longer", "[accelerator]") {
+  Machine machine;
+  const Accelerator::Subject one = Machine::load(1, 100);
+  const Accelerator::Subject other = Machine::load(2, 200);
+  machine.leave_report(one.reader, 0, parts);
+  machine.leave_report(other.reader, 0, parts - 1);
+  machine.start(one);
+  machine.start(other);
+  machine.run_until([&] {
+    return machine.consumed.contains(one.reader) && machine.consumed.contains(other.reader);
+  });
+  machine.run_until([&] { return !machine.has_follower(one.reader); });
+  CHECK(machine.has_follower(other.reader));
 }
 
 TEST_CASE("the next reader of a file is told when the first has gone", "[accelerator]") {

@@ -20,6 +20,7 @@ namespace {
 
 constexpr uint64_t file_bytes = 64 * mib;
 constexpr size_t page = 4096;
+constexpr size_t parts = 1024;  // of such a file
 
 /// Followers on a loop of their own that keep what was said last of each reader.
 struct Following {
@@ -27,14 +28,16 @@ struct Following {
   std::map<Reader, FollowReport> said;
   Followers followers{
       loop.get(), TUNESHIFT_FOLLOW,
-      [this](const Reader& reader, const FollowReport& report) { said[reader] = report; }};
+      [this](const Reader& reader, const FollowReport& report) { said[reader] = report; },
+      [this] { ++lost; }};
+  unsigned lost = 0;  ///< that ended by themselves
 
   template <typename Holds>
   void run_until(Holds holds) {
     while (!holds()) REQUIRE(sd_event_run(loop.get(), 60'000'000) > 0);
   }
-  void run_until_covered(const Reader& reader, size_t parts) {
-    run_until([&] { return said[reader].coverage.count() >= parts; });
+  void run_until_covered(const Reader& reader, size_t least) {
+    run_until([&] { return said[reader].coverage.count() >= least; });
   }
 };
 
@@ -93,12 +96,12 @@ TEST_CASE("what a reader touches is seen, and stays seen when it is unmapped", "
   Following following;
   REQUIRE(following.followers.start(id, file_bytes).ok());
   reader.go();
-  following.run_until_covered(id, Coverage::parts / 2);
+  following.run_until_covered(id, parts / 2);
   // Faults map some pages around.
-  CHECK(following.said[id].coverage.count() <= Coverage::parts / 2 + 2);
-  CHECK_FALSE(following.said[id].coverage.has(Coverage::parts - 1));
+  CHECK(following.said[id].coverage.count() <= parts / 2 + 2);
+  CHECK_FALSE(following.said[id].coverage.has(parts - 1));
   reader.go();
-  following.run_until_covered(id, Coverage::parts);
+  following.run_until_covered(id, parts);
 }
 
 TEST_CASE("another file that a reader maps is not taken for its model", "[follow]") {
@@ -118,8 +121,12 @@ TEST_CASE("another file that a reader maps is not taken for its model", "[follow
   Following following;
   REQUIRE(following.followers.start(id, file_bytes).ok());
   reader.go();
-  following.run_until_covered(id, Coverage::parts / 4);
-  CHECK(following.said[id].coverage.count() <= Coverage::parts / 4 + 2);
+  following.run_until_covered(id, parts / 4);
+  CHECK(following.said[id].coverage.count() <= parts / 4 + 2);
+  CHECK(following.followers.follows(id));
+  reader.end();
+  following.run_until([&] { return following.lost == 1; });
+  CHECK_FALSE(following.followers.follows(id));
 }
 
 TEST_CASE("what a reader reads without a mapping is counted", "[follow]") {
