@@ -8,6 +8,7 @@ using namespace tuneshift;
 namespace {
 
 constexpr uint64_t mib = 1 << 20;
+constexpr uint64_t gib = 1 << 30;
 
 }  // namespace
 
@@ -28,9 +29,9 @@ TEST_CASE("each part of a file has a byte of its own, off what a worker touches"
 
 TEST_CASE("parts grow with the file, then their number, then they") {
   CHECK(Coverage::parts(1) == 1024);
-  CHECK(Coverage::parts(16 * 1024 * mib) == 1024);
-  CHECK(Coverage::parts(100 * 1024 * mib) == 6400);
-  CHECK(Coverage::parts(1024 * 1024 * mib) == Coverage::most_parts);
+  CHECK(Coverage::parts(16 * gib) == 1024);
+  CHECK(Coverage::parts(100 * gib) == 6400);
+  CHECK(Coverage::parts(1024 * gib) == Coverage::most_parts);
 }
 
 TEST_CASE("what several have covered counts once") {
