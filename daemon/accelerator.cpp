@@ -236,9 +236,9 @@ void Accelerator::on_progress(const FileId& file, const PrefetchProgress& progre
   // What one has read may have been told before the worker told that it was there.
   std::vector<std::pair<Reader, uint64_t>> moved;
   for (auto& [reader, followed] : ahead.readers) {
-    if (!followed.mapped && move_on(ahead, followed)) {
-      moved.emplace_back(reader, followed.consumed_bytes);
-    }
+    if (followed.mapped || !move_on(ahead, followed)) continue;
+    if (followed.has_all) followers_.stop(reader);
+    moved.emplace_back(reader, followed.consumed_bytes);
   }
   for (const auto& [reader, bytes] : moved) hooks_.on_consumed(reader, bytes);
   const auto still = files_.find(file);
