@@ -61,6 +61,18 @@ class SteppedReader {
   ReaderProcess process_;
 };
 
+/// One that has read 9 MiB of a cold file, of which was told.
+struct Begun {
+  Begun() {
+    reader.read_on(9 * mib);
+    REQUIRE(watch.wait_for(file.id()));
+  }
+  ScratchDirectory directory;
+  ColdFile file{directory, floor_bytes};
+  Watch watch{directory.path()};
+  SteppedReader reader{file};
+};
+
 bool is_readable(Watch& watch) {
   pollfd one{watch.probes().poll_fd(), POLLIN, 0};
   return poll(&one, 1, 0) == 1;
@@ -103,12 +115,8 @@ TEST_CASE("what follows an event of a load closely wakes nobody") {
 }
 
 TEST_CASE("what comes later, what is last, and what no longer waits wakes") {
-  const ScratchDirectory directory;
-  const ColdFile file(directory, floor_bytes);
-  Watch watch(directory.path());
-  SteppedReader reader(file);
-  reader.read_on(9 * mib);
-  REQUIRE(watch.wait_for(file.id()));
+  Begun begun;
+  auto& [directory, file, watch, reader] = begun;
   const Event first = watch.of(file.id()).back();
   watch.probes().let_wait(first.reader, true);
 
@@ -132,12 +140,8 @@ TEST_CASE("what comes later, what is last, and what no longer waits wakes") {
 }
 
 TEST_CASE("a silenced reader stays so") {
-  const ScratchDirectory directory;
-  const ColdFile file(directory, floor_bytes);
-  Watch watch(directory.path());
-  SteppedReader reader(file);
-  reader.read_on(9 * mib);
-  REQUIRE(watch.wait_for(file.id()));
+  Begun begun;
+  auto& [directory, file, watch, reader] = begun;
   const std::vector<Event> first = watch.of(file.id());
   watch.probes().silence(first[0].reader);
   for (const bool waits : {true, false}) {
