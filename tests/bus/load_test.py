@@ -163,6 +163,19 @@ class Automatic(LoadCase):
             self.wait_equal(lambda: self.get("State"), "idle")
         self.wait_equal(self.differences, [])
 
+    def test_a_reader_killed_during_its_load_is_suspected_once(self):
+        pids = []
+        for _ in range(6):
+            with reader("mmap-sequential", "model", "--serve") as process:
+                pids.append(process.pid)
+                wait_for(lambda: self.history("started", pid=process.pid), 15, 0.005)
+                process.process.kill()
+            self.wait_equal(lambda: self.get("State"), "idle")
+        for pid in pids:
+            # Its last events come before its end.
+            rows = [row["kind"] for row in self.history(pid=pid)]
+            self.assertEqual(rows.count("suspected"), 1, rows)
+
     def test_what_was_done_for_a_load_is_told(self):
         for mode, options, expected in (
                 ("mmap-sequential", [], "re-windowed"),
