@@ -52,8 +52,8 @@ ROWS = (
         share="≥ 0.80"),
     Row("read, 64 KiB, a rule", "read", ("--step", "64KiB"), rule=True, wanted="≥ 7.5",
         share="≥ 0.90"),
-    Row("8 shards in turn", "mmap-sequential", CLOSED, files=SHARDED, share="≥ 0.92"),
-    Row("8 ranks, one file", "mmap-sequential", CLOSED + ("--ranks", str(RANKS))),
+    Row("shards, 8 in turn", "mmap-sequential", CLOSED, files=SHARDED, share="≥ 0.92"),
+    Row("ranks, 8 of one file", "mmap-sequential", CLOSED + ("--ranks", str(RANKS))),
 )
 
 
@@ -100,7 +100,7 @@ def _figures(row, series, ceiling):
     ratio = statistics.median(series.stock) / statistics.median(series.helped)
     return [
         figure(f"{row.name}, without", series.stock, "ms", "",
-               f"reader {row.mode} {' '.join(row.options)}, {size} MiB cold, no daemon{sampled}"),
+               f"{' '.join(('reader', row.mode, *row.options))}, {size} MiB cold, no daemon{sampled}"),
         figure(f"{row.name}, tuneshift", series.helped, "ms", "",
                "the same, in turn, tuneshiftd in auto"),
         Figure(f"{row.name}, ratio", ratio, "×", min(series.stock) / max(series.helped),

@@ -52,6 +52,8 @@ def measure(stack, build, options):
 
 
 def number(value):
+    if 0 < abs(value) < 2:
+        return f"{value:.2f}"
     return f"{value:.0f}" if value == int(value) or abs(value) >= 100 else f"{value:.1f}"
 
 

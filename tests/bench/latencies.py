@@ -13,7 +13,7 @@ MODEL = "model.safetensors"
 def by_latency(build, memory, daemon, rounds, say):
     rows = []
     for latency_us in LATENCIES_US:
-        name = f"{latency_us / 1000:g} ms a request"
+        name = f"requests of {latency_us / 1000:g} ms"
         with contextlib.ExitStack() as stack:
             store = Store(stack, build, memory, f"latency-{latency_us}", {MODEL: MODEL_BYTES},
                           "--latency-us", str(latency_us))

@@ -12,7 +12,7 @@ ROWS = (  # name, mode, options, cached before
     ("warm, mmap", "mmap-sequential", (), True),
     ("warm, read", "read", (), True),
     ("O_DIRECT", "direct", ("--threads", "16"), False),
-    ("8 × 16 MiB by itself", "pread", SELF_HELP, False),
+    ("by itself, 8 × 16 MiB", "pread", SELF_HELP, False),
 )
 
 
@@ -34,7 +34,7 @@ def no_worse(stack, build, memory, daemon, rounds, say):
             beside.append(once())
             daemon.stop()
             say(f"{name}, {number}/{rounds}: {without[-1]:.0f} → {beside[-1]:.0f} ms")
-        how = f"reader {mode} {' '.join(options)}, 512 MiB {'cached' if cached else 'cold'}"
+        how = f"{' '.join(('reader', mode, *options))}, 512 MiB {'cached' if cached else 'cold'}"
         rows += [
             figure(f"{name}, without", without, "ms", "", f"{how}, no daemon"),
             figure(f"{name}, tuneshift", beside, "ms", "", "the same, in turn, tuneshiftd in auto"),
