@@ -37,11 +37,24 @@ constexpr uint64_t default_window_bytes = uint64_t{128} << 10;
 constexpr uint64_t largest_step_bytes = uint64_t{4} << 20;
 constexpr uint64_t page_fault_bytes = uint64_t{4} << 10;
 
+// One that is further off than what it has read of the file began elsewhere than at its beginning,
+// and what it is at is what it waits for.
+constexpr uint64_t most_beside_bytes = uint64_t{32} << 20;
+constexpr uint64_t largest_page_bytes = uint64_t{64} << 10;
+
+uint64_t start_of(const Accelerator::Subject& subject) {
+  const AssistanceQuestion& question = subject.question;
+  const bool elsewhere = question.mapped && subject.position_bytes < question.file_size &&
+                         subject.position_bytes > question.missed_bytes + most_beside_bytes;
+  return elsewhere ? subject.position_bytes / largest_page_bytes * largest_page_bytes : 0;
+}
+
 PrefetchOrder order_of(const Accelerator::Subject& subject, const Assistance& assistance) {
   PrefetchOrder order;
   order.reader = subject.reader;
   order.uid = subject.uid;
   order.file_size = subject.question.file_size;
+  order.start_bytes = start_of(subject);
   const bool by_mapping = assistance.way == Assistance::Way::mapping;
   order.way = by_mapping ? PrefetchOrder::Way::mapping : PrefetchOrder::Way::descriptor;
   order.account = assistance.account == Assistance::Account::daemon

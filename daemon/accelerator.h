@@ -28,6 +28,7 @@ class Accelerator {
     Reader reader;
     AssistanceQuestion question;  ///< decide() fills in the head room
     uint64_t window_bytes = 0;    ///< what a descriptor that is opened now reads ahead
+    uint64_t position_bytes = 0;  ///< where in the file it is
     bool account_to_daemon = false;
     uint32_t uid = 0;            ///< the reader's
     bool stand_down = true;      ///< the worker ends where it brings nothing

@@ -147,6 +147,7 @@ class Daemon {
         {[this](const Reader& reader, uint64_t size) { inspector_.inspect(reader, size); },
          [this](const Reader& reader) { probes_.silence(reader); },
          [this](const Reader& reader) { return probes_.bytes_seen(reader); },
+         [this](const Reader& reader) { return probes_.position(reader); },
          [this] { waiting_events_.take_all(); },
          [this](const std::vector<Reader>& readers) { waiting_events_.set_readers(readers); },
          [this] { tuned_.on_own_change(); }});

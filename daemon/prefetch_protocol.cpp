@@ -13,6 +13,7 @@ namespace {
 
 constexpr uint64_t least_step_bytes = 4096;
 constexpr uint64_t most_step_bytes = uint64_t{1} << 30;
+constexpr uint64_t start_unit_bytes = uint64_t{64} << 10;
 constexpr uint64_t most_cpu_us = uint64_t{1} << 40;  // 12 days
 
 struct TaskPacket {
@@ -23,6 +24,7 @@ struct TaskPacket {
   uint32_t device_minor = 0;
   uint64_t inode = 0;
   uint64_t file_size = 0;
+  uint64_t start_bytes = 0;
   uint64_t step_bytes = 0;
   uint64_t unit_bytes = 0;
   uint64_t budget_bytes = 0;
@@ -64,6 +66,7 @@ std::string format_prefetch_task(const PrefetchTask& task) {
   packet.device_minor = order.reader.file.device_minor;
   packet.inode = order.reader.file.inode;
   packet.file_size = order.file_size;
+  packet.start_bytes = order.start_bytes;
   packet.step_bytes = order.step_bytes;
   packet.unit_bytes = order.unit_bytes;
   packet.budget_bytes = task.budget_bytes;
@@ -75,7 +78,8 @@ std::string format_prefetch_task(const PrefetchTask& task) {
 Result<PrefetchTask> parse_prefetch_task(std::string_view bytes) {
   TaskPacket packet;
   if (!from_bytes(bytes, prefetch_version, packet) || packet.pid <= 0 || packet.file_size == 0 ||
-      packet.file_size > INT64_MAX || packet.step_bytes < least_step_bytes ||
+      packet.file_size > INT64_MAX || packet.start_bytes >= packet.file_size ||
+      packet.start_bytes % start_unit_bytes != 0 || packet.step_bytes < least_step_bytes ||
       packet.step_bytes > most_step_bytes || packet.unit_bytes > most_step_bytes ||
       packet.way > 1 || packet.account > 1) {
     return Error{ErrorCode::invalid_argument, "the order to read ahead is malformed", {}, 0};
@@ -84,6 +88,7 @@ Result<PrefetchTask> parse_prefetch_task(std::string_view bytes) {
   task.order.reader = {{packet.pid, packet.start_ns},
                        {packet.device_major, packet.device_minor, packet.inode}};
   task.order.file_size = packet.file_size;
+  task.order.start_bytes = packet.start_bytes;
   task.order.step_bytes = packet.step_bytes;
   task.order.unit_bytes = packet.unit_bytes;
   task.order.way = static_cast<PrefetchOrder::Way>(packet.way);

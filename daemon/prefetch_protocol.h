@@ -15,7 +15,7 @@ namespace tuneshift {
 // input: the order, then budgets (8 bytes each) one way, progress the other. Both programs come
 // from one build; the version keeps those of two builds apart.
 
-inline constexpr uint32_t prefetch_version = 1;
+inline constexpr uint32_t prefetch_version = 2;
 inline constexpr size_t max_prefetch_packet_bytes = 1024;
 /// At most one progress packet for so many bytes, and the last.
 inline constexpr uint64_t prefetch_report_bytes = uint64_t{16} << 20;

@@ -26,6 +26,9 @@ struct PrefetchOrder {
   };
   Reader reader;
   uint64_t file_size = 0;
+  /// Where the worker begins; behind the file's end it goes on with what is before this place. A
+  /// multiple of 64 KiB, less than the file.
+  uint64_t start_bytes = 0;
   Way way = Way::descriptor;
   Account account = Account::reader;
   /// What one request reads at most: the store's read_ahead_kb for a descriptor that is opened
@@ -66,7 +69,7 @@ class Prefetcher {
   /// Kills the workers; does not wait for one that is stuck in the kernel.
   ~Prefetcher();
 
-  /// `budget_bytes` may be gone through in all, counted from the beginning of the file; 0: none
+  /// `budget_bytes` may be gone through in all, counted from where the worker begins; 0: none
   /// yet. Does nothing when the file has a worker. limit_exceeded when there are too many at all,
   /// on the file's device or for the user, invalid_argument for an order that no worker would take.
   Status start(const PrefetchOrder& order, uint64_t budget_bytes);

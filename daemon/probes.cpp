@@ -321,6 +321,12 @@ uint64_t Probes::bytes_seen(const Reader& reader) const {
   return counts ? counts->bytes : 0;
 }
 
+uint64_t Probes::position(const Reader& reader) const {
+  if (!programs_->maps) return 0;
+  const auto counts = programs_->maps->counts(reader);
+  return counts ? counts->next_offset : 0;
+}
+
 uint64_t Probes::dropped_events() const {
   return programs_->dropped;
 }

@@ -87,6 +87,8 @@ class Probes {
 
   /// Bytes missed so far, also between two events; 0 for an unknown reader.
   [[nodiscard]] uint64_t bytes_seen(const Reader& reader) const;
+  /// Where in the file its last miss ended, as far as that is counted.
+  [[nodiscard]] uint64_t position(const Reader& reader) const;
 
   /// Events that found the ring buffer full, until the last dispatch(): that handed on the latest
   /// of each reader all the same.

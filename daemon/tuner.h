@@ -29,6 +29,7 @@ struct Senses {
   std::function<void(const Reader&, uint64_t file_size)> inspect;
   std::function<void(const Reader&)> silence;
   std::function<uint64_t(const Reader&)> bytes_seen;
+  std::function<uint64_t(const Reader&)> position;            ///< where its last miss ended
   std::function<void()> take_events;                          ///< hands on all that wait
   std::function<void(const std::vector<Reader>&)> loads_run;  ///< the readers of all of them
   std::function<void()> knobs_changed;                        ///< written, put back or yielded

@@ -13,10 +13,10 @@ namespace {
 
 // A suspect that has read no more may only be listing what a model has: the headers of large ones
 // are some hundred KiB.
-constexpr uint64_t least_suspect_bytes = uint64_t{1} << 20;
+constexpr uint64_t least_suspect_bytes = uint64_t{512} << 10;
 // No event comes between its first miss and 8 MiB, which takes 70 ms from a slow store.
-constexpr uint64_t look_period_ns = 10'000'000;
-constexpr unsigned most_looks = 20;
+constexpr uint64_t look_period_ns = 5'000'000;
+constexpr unsigned most_looks = 40;
 
 std::string mib(uint64_t bytes) {
   return std::to_string(bytes >> 20) + " MiB";
@@ -119,6 +119,7 @@ void Tuner::read_ahead_of(const Reader& reader, Helped& helped) {
   }
   if (!observing) {
     subject.window_bytes = window_of(kernel_, store_of(reader));
+    subject.position_bytes = senses_.position(reader);
     if (const Status started = accelerator_.start(subject, decided); !started.ok()) {
       // Too many at once: its next event asks again.
       helped.ahead_over = started.error().code != ErrorCode::limit_exceeded;

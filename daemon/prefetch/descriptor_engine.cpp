@@ -33,47 +33,61 @@ uint64_t bytes_submitted() {
 
 class Engine {
  public:
-  Engine(int fd, uint64_t size, uint64_t step_bytes, uint64_t unit_bytes, DaemonLink& link)
+  Engine(int fd, const PrefetchOrder& order, DaemonLink& link)
       : fd_(fd),
-        size_(size),
-        step_bytes_(step_bytes),
-        piece_bytes_(std::min(step_bytes, piece_bytes)),
-        worth_(unit_bytes),
+        step_bytes_(order.step_bytes),
+        piece_bytes_(std::min(order.step_bytes, piece_bytes)),
+        worth_(order.unit_bytes),
         link_(link) {}
 
-  Status run() {
+  void begin() {
     link_.set_engine("fadvise");
     // No window of this descriptor's own: what is read is what was allowed.
     posix_fadvise(fd_, 0, 0, POSIX_FADV_RANDOM);
-    while (arrived_ < size_) {
+  }
+
+  // A part of the file, behind those that were read before. False when the daemon has let go.
+  Result<bool> read(uint64_t first, uint64_t last) {
+    first_ = asked_ = arrived_ = first;
+    last_ = last;
+    while (arrived_ < last_) {
       if (worth_.wants_unit() && asked_ == arrived_) {
-        if (Status status = time_unit(); !status.ok()) return status;
+        if (Status status = time_unit(); !status.ok()) return status.error();
       } else {
         ask();
       }
       if (arrived_ == asked_) {
         worth_.paused();
-        link_.report_now(arrived_);
-        if (!link_.listen(std::nullopt)) return {};
+        link_.report_now(fetched());
+        if (!link_.listen(std::nullopt)) return false;
         continue;
       }
-      const uint64_t next = std::min({arrived_ + piece_bytes_, asked_, size_});
-      if (Status status = wait_for(next); !status.ok()) return status;
+      const uint64_t next = std::min({arrived_ + piece_bytes_, asked_, last_});
+      if (Status status = wait_for(next); !status.ok()) return status.error();
       arrived_ = next;
-      if (!worth_.goes_on(arrived_, monotonic_now_ns())) {
-        link_.report_now(arrived_);
+      if (!worth_.goes_on(fetched(), monotonic_now_ns())) {
+        link_.report_now(fetched());
         return Error{ErrorCode::unsupported, not_worth_it, {}, 0};
       }
-      link_.report(arrived_);
-      if (!link_.listen(0)) return {};
+      link_.report(fetched());
+      if (!link_.listen(0)) return false;
     }
-    return {};
+    before_ += last_ - first_;
+    return true;
   }
 
  private:
+  [[nodiscard]] uint64_t fetched() const { return before_ + (arrived_ - first_); }
+
+  // How far into the file it may go.
+  [[nodiscard]] uint64_t limit() const {
+    const uint64_t budget = std::max(link_.budget_bytes(), before_) - before_;
+    return first_ + std::min(budget, last_ - first_);
+  }
+
   // One that was cached tells nothing.
   Status time_unit() {
-    const uint64_t next = std::min({asked_ + worth_.unit_bytes(), size_, link_.budget_bytes()});
+    const uint64_t next = std::min(asked_ + worth_.unit_bytes(), limit());
     if (next <= asked_) return {};
     const uint64_t submitted = bytes_submitted();
     const uint64_t began_ns = monotonic_now_ns();
@@ -90,9 +104,8 @@ class Engine {
   }
 
   void ask() {
-    const uint64_t limit = std::min(size_, link_.budget_bytes());
-    while (asked_ < limit && asked_ - arrived_ < std::max(in_flight_bytes, step_bytes_)) {
-      const uint64_t next = std::min(asked_ + step_bytes_, limit);
+    while (asked_ < limit() && asked_ - arrived_ < std::max(in_flight_bytes, step_bytes_)) {
+      const uint64_t next = std::min(asked_ + step_bytes_, limit());
       ask_for(asked_, next);
       asked_ = next;
     }
@@ -125,21 +138,28 @@ class Engine {
   }
 
   const int fd_;
-  const uint64_t size_;
   const uint64_t step_bytes_;
   const uint64_t piece_bytes_;
   Worth worth_;
   DaemonLink& link_;
   unsigned cached_units_ = 0;
+  uint64_t before_ = 0;  // bytes of earlier parts
+  uint64_t first_ = 0;   // of this part
+  uint64_t last_ = 0;
   uint64_t asked_ = 0;
   uint64_t arrived_ = 0;
 };
 
 }  // namespace
 
-Status read_ahead(int fd, uint64_t size, uint64_t step_bytes, uint64_t unit_bytes,
-                  DaemonLink& link) {
-  return Engine(fd, size, step_bytes, unit_bytes, link).run();
+Status read_ahead(int fd, const PrefetchOrder& order, DaemonLink& link) {
+  Engine engine(fd, order, link);
+  engine.begin();
+  const auto read = engine.read(order.start_bytes, order.file_size);
+  if (!read) return read.error();
+  if (!read.value()) return {};
+  const auto rest = engine.read(0, order.start_bytes);
+  return rest ? Status() : rest.error();
 }
 
 }  // namespace tuneshift

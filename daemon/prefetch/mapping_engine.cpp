@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <deque>
+#include <utility>
 #include <vector>
 
 #include "daemon/helper/clock.h"
@@ -36,6 +37,8 @@ constexpr uint64_t full_wait_us = 500;
 constexpr uint64_t stuck_wait_us = 20000;
 constexpr unsigned stuck_looks = 64;
 constexpr uint64_t least_request_ns = 200'000;
+// And one that took so long was not: no other need be timed.
+constexpr uint64_t clear_request_ns = 1'000'000;
 // Of any size that MADV_WILLNEED takes.
 constexpr uint64_t page_bytes = uint64_t{64} << 10;
 
@@ -57,23 +60,11 @@ class Engine {
     link_.set_engine(file_.fuse != nullptr ? "madvise, paced" : "madvise");
     look();
     if (worth_.wants_unit()) time_units();
-    while (next_mapped()) {
-      if (asked_bytes_ >= link_.budget_bytes()) {
-        if (Status status = settle(0); !status.ok()) return status;
-        worth_.paused();
-        link_.report_now(arrived_bytes_);
-        if (!link_.listen(std::nullopt)) return {};
-        continue;
-      }
-      auto asked = ask_piece();
+    for (const auto& [first, last] :
+         {std::pair(file_.start_bytes, file_.size), std::pair(uint64_t{0}, file_.start_bytes)}) {
+      auto asked = ask(first, last);
       if (!asked) return asked.error();
       if (!asked.value()) return {};
-      if (Status status = settle(pieces_in_flight); !status.ok()) return status;
-      if (!worth_.goes_on(arrived_bytes_, monotonic_now_ns())) {
-        link_.report_now(arrived_bytes_);
-        return Error{ErrorCode::unsupported, not_worth_it, {}, 0};
-      }
-      link_.report(arrived_bytes_);
     }
     if (Status status = settle(0); !status.ok()) return status;
     link_.report(arrived_bytes_);
@@ -82,6 +73,31 @@ class Engine {
   }
 
  private:
+  // A part of the file. False when the daemon has let go.
+  Result<bool> ask(uint64_t first, uint64_t last) {
+    at_ = seen_at_ = first;
+    end_ = last;
+    while (next_mapped()) {
+      if (asked_bytes_ >= link_.budget_bytes()) {
+        if (Status status = settle(0); !status.ok()) return status.error();
+        worth_.paused();
+        link_.report_now(arrived_bytes_);
+        if (!link_.listen(std::nullopt)) return false;
+        continue;
+      }
+      auto asked = ask_piece();
+      if (!asked) return asked.error();
+      if (!asked.value()) return false;
+      if (Status status = settle(pieces_in_flight); !status.ok()) return status.error();
+      if (!worth_.goes_on(arrived_bytes_, monotonic_now_ns())) {
+        link_.report_now(arrived_bytes_);
+        return Error{ErrorCode::unsupported, not_worth_it, {}, 0};
+      }
+      link_.report(arrived_bytes_);
+    }
+    return true;
+  }
+
   struct Piece {
     uint64_t bytes = 0;
     uint64_t last_address = 0;
@@ -98,12 +114,12 @@ class Engine {
     for (const MappedRange& range : ranges_) {
       if (range.offset + range.length <= at_) continue;
       at_ = std::max(at_, range.offset);
-      return at_ < file_.size ? &range : nullptr;
+      return at_ < end_ ? &range : nullptr;
     }
     return nullptr;
   }
 
-  // Far from where a reader begins: what is cached tells nothing, and nobody says what is.
+  // Far from where most readers begin: what is cached tells nothing, and nobody says what is.
   void time_units() {
     uint64_t longest_ns = 0;
     for (const uint64_t eighths : {5, 6, 7}) {
@@ -121,6 +137,7 @@ class Engine {
       const iovec there{theirs(address + worth_.unit_bytes() - 1), 1};
       if (process_vm_readv(file_.pid, &here, 1, &there, 1, 0) != 1) return;
       longest_ns = std::max(longest_ns, monotonic_now_ns() - began_ns);
+      if (longest_ns >= clear_request_ns) break;
     }
     // Faster than that all of them may have been cached.
     if (longest_ns >= least_request_ns) worth_.timed(longest_ns);
@@ -137,7 +154,7 @@ class Engine {
       if (!link_.listen(wait_us())) return false;
       if (asked_bytes_ >= link_.budget_bytes()) break;
       if (room.value() == 0) continue;
-      if (Status status = ask(room.value(), end, piece); !status.ok()) return status.error();
+      if (Status status = advise(room.value(), end, piece); !status.ok()) return status.error();
     }
     if (piece.bytes > 0) pieces_.push_back(piece);
     return true;
@@ -153,10 +170,10 @@ class Engine {
   }
 
   // At most so many steps, of one mapping.
-  Status ask(uint64_t most_steps, uint64_t end, Piece& piece) {
+  Status advise(uint64_t most_steps, uint64_t end, Piece& piece) {
     const MappedRange& range = *next_mapped();
-    const uint64_t left = link_.budget_bytes() - asked_bytes_;
-    const uint64_t limit = std::min({range.offset + range.length, file_.size, end, at_ + left});
+    const uint64_t left = std::min(link_.budget_bytes() - asked_bytes_, end_ - at_);
+    const uint64_t limit = std::min({range.offset + range.length, end, at_ + left});
     steps_.clear();
     for (uint64_t from = at_;
          from < limit && steps_.size() < std::min(most_steps, max_steps_a_call);
@@ -220,6 +237,7 @@ class Engine {
   std::optional<uint64_t> failed_at_;
   unsigned full_looks_ = 0;
   uint64_t at_ = 0;
+  uint64_t end_ = 0;  // of the part of the file
   uint64_t seen_at_ = 0;
   uint64_t asked_bytes_ = 0;
   uint64_t arrived_bytes_ = 0;

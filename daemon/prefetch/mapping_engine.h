@@ -19,6 +19,7 @@ struct MappedFile {
   int maps_fd = -1;  ///< the process's proc/PID/maps
   FileId shown;      ///< as that file shows it
   uint64_t size = 0;
+  uint64_t start_bytes = 0;              ///< where to begin; what is before it comes last
   uint64_t step_bytes = 0;               ///< what one WILLNEED reads at most
   uint64_t unit_bytes = 0;               ///< what the reader waits for without help (Worth)
   const FuseConnection* fuse = nullptr;  ///< null: another file system

@@ -85,7 +85,7 @@ class Worker {
                            {SCMP_SYS(getrusage)}});
     }
     if (!status.ok()) return status;
-    return read_ahead(file.get(), order_.file_size, order_.step_bytes, order_.unit_bytes, link_);
+    return read_ahead(file.get(), order_, link_);
   }
 
   [[nodiscard]] Status check(int fd, bool stacked) const {
@@ -107,6 +107,7 @@ class Worker {
     MappedFile file;
     file.pid = order_.reader.process.pid;
     file.size = order_.file_size;
+    file.start_bytes = order_.start_bytes;
     file.step_bytes = order_.step_bytes;
     file.unit_bytes = order_.unit_bytes;
     file.shown = shown_in_maps(found, order_.reader.file);

@@ -23,8 +23,8 @@ namespace {
 constexpr uint64_t MiB = 1ULL << 20;
 constexpr size_t parts = 1024;  // of a file of 600 MiB
 
-// struct TaskPacket of daemon/prefetch_protocol.cpp has the budget at 56, ProgressPacket follows
-// it.
+// struct TaskPacket of daemon/prefetch_protocol.cpp has the start at 40 and the budget at 64,
+// ProgressPacket follows it.
 constexpr char worker[] = R"(#!/usr/bin/env python3
 import os, struct
 def told(budget):
@@ -32,8 +32,10 @@ def told(budget):
         file.write(f"{inode} {budget}\n")
     os.write(0, struct.pack("<IIQQ32s256s", version, 0, min(budget, size), 0, b"test", b""))
 task = os.read(0, 1024)
-version, inode, size = struct.unpack_from("<I20xQQ", task)
-told(struct.unpack_from("<Q", task, 56)[0])
+version, inode, size, start = struct.unpack_from("<I20xQQQ", task)
+with open(os.path.dirname(__file__) + f"/start-{inode}", "w") as file:
+    file.write(str(start))
+told(struct.unpack_from("<Q", task, 64)[0])
 while word := os.read(0, 8):
     told(struct.unpack("<Q", word)[0])
 )";
@@ -114,6 +116,14 @@ class Machine {
     return last;
   }
 
+  /// Where in the file its worker was told to begin, once it was told of a budget.
+  [[nodiscard]] uint64_t start_of(uint64_t inode) const {
+    std::ifstream starts(tree_.root() + "/start-" + std::to_string(inode));
+    uint64_t start = UINT64_MAX;
+    starts >> start;
+    return start;
+  }
+
   std::map<Reader, uint64_t> consumed;
   std::vector<Reader> free;
   uint64_t missed = MiB;  ///< by any reader itself
@@ -144,6 +154,25 @@ class Machine {
 };
 
 }  // namespace
+
+TEST_CASE("a worker begins where its reader is when that is far from where the file begins") {
+  Machine machine;
+  auto subject = Machine::load(1, 100);
+  uint64_t start = 0;
+  SECTION("by more than it has read") {
+    subject.position_bytes = 500 * MiB + 4711;
+    start = 500 * MiB;
+  }
+  SECTION("not when it came there in order") {
+    subject.position_bytes = 20 * MiB;
+  }
+  SECTION("not behind its end") {
+    subject.position_bytes = 600 * MiB;
+  }
+  machine.start(subject);
+  machine.run_until([&] { return machine.told(100) != 0; });
+  CHECK(machine.start_of(100) == start);
+}
 
 TEST_CASE("what was promised to one file is no head room for another", "[accelerator]") {
   Machine machine;

@@ -92,6 +92,22 @@ TEST_CASE("no byte beyond the budget is read, and more once it grows") {
   CHECK(ground.has_resident(file_bytes));
 }
 
+TEST_CASE("the order says where to begin, and what is before that comes last") {
+  Ground ground;
+  Fetching fetching;
+  ground.order.start_bytes = 30 * mib;
+  REQUIRE(fetching.prefetcher().start(ground.order, 2 * mib).ok());
+  CHECK(fetching.wait_for(ground.id(), 2 * mib).fetched_bytes == 2 * mib);
+  CHECK(has_resident(ground.file.path(), 2 * mib, 30 * mib));
+  fetching.prefetcher().allow(ground.id(), 13 * mib);
+  CHECK(fetching.wait_for(ground.id(), 13 * mib).fetched_bytes == 13 * mib);
+  CHECK(has_resident(ground.file.path(), 10 * mib, 30 * mib));
+  CHECK(ground.has_resident(13 * mib));
+  fetching.prefetcher().allow(ground.id(), all_bytes);
+  CHECK(fetching.end_of(ground.id()).fetched_bytes == file_bytes);
+  CHECK(ground.has_resident(file_bytes));
+}
+
 TEST_CASE("a budget may grow in many small steps") {
   Ground ground;
   Fetching fetching;

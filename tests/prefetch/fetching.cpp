@@ -30,7 +30,7 @@ sd_event* make_loop() {
   return loop;
 }
 
-uint64_t resident_now(const std::string& path) {
+uint64_t resident_now(const std::string& path, uint64_t first) {
   const UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   struct stat status {};
   if (!fd || fstat(fd.get(), &status) != 0) throw std::runtime_error("open " + path);
@@ -41,8 +41,9 @@ uint64_t resident_now(const std::string& path) {
   const bool known = map != MAP_FAILED && mincore(map, size, pages.data()) == 0;
   munmap(map, size);
   if (!known) throw std::runtime_error("mincore");
-  return page * static_cast<uint64_t>(std::count_if(pages.begin(), pages.end(),
-                                                    [](unsigned char p) { return (p & 1) != 0; }));
+  const auto from = pages.begin() + static_cast<ptrdiff_t>(first / page);
+  return page * static_cast<uint64_t>(
+                    std::count_if(from, pages.end(), [](unsigned char p) { return (p & 1) != 0; }));
 }
 
 }  // namespace
@@ -92,8 +93,8 @@ bool is_resident(uint64_t resident, uint64_t expected) {
   return resident <= expected && resident >= expected - expected / 8;
 }
 
-bool has_resident(const std::string& path, uint64_t expected) {
-  return is_resident(resident_now(path), expected);
+bool has_resident(const std::string& path, uint64_t expected, uint64_t first) {
+  return is_resident(resident_now(path, first), expected);
 }
 
 std::string status_of(pid_t pid, const std::string& key) {

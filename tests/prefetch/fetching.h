@@ -56,7 +56,8 @@ PrefetchOrder order_for(const Process& process, const std::string& path,
 /// requests come in any order, and a kernel that reclaims ahead of need takes first what was read
 /// ahead and not used yet.
 bool is_resident(uint64_t resident, uint64_t expected);
-bool has_resident(const std::string& path, uint64_t expected);
+/// From its byte `first` on.
+bool has_resident(const std::string& path, uint64_t expected, uint64_t first = 0);
 
 /// The worker that runs as this process's child; 0 when there is none.
 pid_t worker_pid();

@@ -69,6 +69,35 @@ TEST_CASE("through a mapping no byte beyond the budget is read") {
   reader.go();
 }
 
+TEST_CASE("through a mapping the order says where to begin") {
+  FuseServer server(safetensors_header());
+  Process reader([&] {
+    const int fd = open(server.path().c_str(), O_RDONLY);
+    auto* const at = static_cast<char*>(mmap(nullptr, file_bytes, PROT_READ, MAP_SHARED, fd, 0));
+    close(fd);
+    Process::wait_for_go();
+    return is_resident(resident_pages(at, 5 * mib) * page, 0) &&
+           is_resident(resident_pages(at + 5 * mib, mib) * page, mib) &&
+           is_resident(resident_pages(at + 6 * mib, 2 * mib) * page, 0);
+  });
+  Fetching fetching;
+  auto order = order_for(reader, server.path(), PrefetchOrder::Way::mapping);
+  order.start_bytes = 5 * mib;
+  REQUIRE(fetching.prefetcher().start(order, mib).ok());
+  CHECK(fetching.wait_for(order.reader.file, mib).fetched_bytes == mib);
+  reader.go();
+}
+
+TEST_CASE("behind the end of a mapped file comes what is before the beginning of the order") {
+  FuseServer server(safetensors_header());
+  Process reader([&] { return map_and_count(server.path(), file_bytes, MADV_RANDOM); });
+  Fetching fetching;
+  auto order = order_for(reader, server.path(), PrefetchOrder::Way::mapping);
+  order.start_bytes = 5 * mib;
+  CHECK(fetching.fetch(order).fetched_bytes == file_bytes);
+  reader.go();
+}
+
 TEST_CASE("a worker on a mapping keeps the two rights that it takes") {
   FuseServer server(safetensors_header());
   Process reader([&] { return map_and_count(server.path(), file_bytes); });

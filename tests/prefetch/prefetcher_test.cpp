@@ -23,14 +23,20 @@ PrefetchOrder order_on(uint64_t inode) {
 
 TEST_CASE("an order arrives as it was given") {
   PrefetchTask task;
-  task.order = {{{4711, 12345}, {8, 3, 99}},    10 * mib, PrefetchOrder::Way::mapping,
-                PrefetchOrder::Account::daemon, 4 * mib,  128 << 10};
+  task.order = {.reader = {{4711, 12345}, {8, 3, 99}},
+                .file_size = 10 * mib,
+                .start_bytes = 9 * mib,
+                .way = PrefetchOrder::Way::mapping,
+                .account = PrefetchOrder::Account::daemon,
+                .step_bytes = 4 * mib,
+                .unit_bytes = 128 << 10};
   task.budget_bytes = 7 * mib;
   const auto got = parse_prefetch_task(format_prefetch_task(task));
   REQUIRE(got.ok());
   const PrefetchOrder& order = got.value().order;
   CHECK(order.reader == task.order.reader);
   CHECK(order.file_size == 10 * mib);
+  CHECK(order.start_bytes == 9 * mib);
   CHECK(order.way == PrefetchOrder::Way::mapping);
   CHECK(order.account == PrefetchOrder::Account::daemon);
   CHECK(order.step_bytes == 4 * mib);
@@ -126,6 +132,12 @@ TEST_CASE("an order that no worker would take starts none") {
   }
   SECTION("size") {
     order.file_size = 0;
+  }
+  SECTION("start behind the end") {
+    order.start_bytes = order.file_size;
+  }
+  SECTION("start within a page") {
+    order.start_bytes = 4711;
   }
   SECTION("process") {
     order.reader.process.pid = 0;
