@@ -55,7 +55,12 @@ int BPF_PROG(on_cache_fill, struct folio* folio) {
   __u64 index = folio->index;
   __u64 offset = index << set->page_shift;
   __u64 bytes = folio_pages(folio) << set->page_shift;
-  if (in_batch && is_current(batch, inode, index) && add_to_batch(batch, offset, bytes)) return 0;
+  bool is_small = batch->bytes + bytes < TUNESHIFT_BATCH_BYTES;
+  if (in_batch && is_current(batch, inode, index) && add_to_batch(batch, offset, bytes)) {
+    if (!is_small) count_neighbour(inode, set);
+    return 0;
+  }
+  count_neighbour(inode, set);
 
   struct file_facts file = {};
   if (!describe_file(inode, set, &file) || inode->i_sb->s_magic == HUGETLBFS_MAGIC) return 0;

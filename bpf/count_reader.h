@@ -36,6 +36,24 @@ static __always_inline bool describe_file(struct inode* inode, const struct tune
   return true;
 }
 
+// A miss of any file, however small, while somebody is helped. User space knows whom it helps.
+static __always_inline void count_neighbour(const struct inode* inode,
+                                            const struct tuneshift_settings* set) {
+  if (!set->neighbours) return;
+  struct task_struct* task = bpf_get_current_task_btf();
+  if (task->flags & PF_KTHREAD || (__u32)task->tgid == set->own_pid ||
+      (__u32)task->group_leader->real_parent->tgid == set->own_pid)
+    return;
+  struct tuneshift_neighbour_key key = {.pid = task->tgid,
+                                        .device = BPF_CORE_READ(inode, i_sb, s_dev)};
+  __u32 one = 1;
+  __u32* count = bpf_map_lookup_elem(&neighbour_reads, &key);
+  if (count)
+    __sync_fetch_and_add(count, 1);
+  else
+    bpf_map_update_elem(&neighbour_reads, &key, &one, BPF_NOEXIST);
+}
+
 // Puts the current process into the key. False for kernel threads, and for the daemon and its own
 // children (the inspector reads the very files that are watched) unless it is the self-test.
 static __always_inline bool describe_process(const struct tuneshift_settings* set,

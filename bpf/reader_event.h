@@ -74,6 +74,15 @@ struct tuneshift_fill_batch {
   __u64 bytes;
 };
 
+// Who reads from which store (key of the map "neighbour_reads"; the value counts its misses of any
+// file since user space looked last, 32 bits). One that reads a large file in order is counted once
+// for TUNESHIFT_BATCH_BYTES where the page cache's fills tell of it.
+struct tuneshift_neighbour_key {
+  __u32 pid;
+  __u32 device;
+};
+#define TUNESHIFT_NEIGHBOURS 1024
+
 // Settings, written by user space before attaching (map "settings", one element).
 struct tuneshift_settings {
   __u64 size_floor;      // files below it are never counted
@@ -82,7 +91,7 @@ struct tuneshift_settings {
   __u32 selftest_device;
   __u32 own_pid;     // the daemon: it and its children are never counted
   __u32 page_shift;  // log2 of the page size
-  __u32 padding;
+  __u32 neighbours;  // whether neighbour_reads is kept: only while some reader is helped
 };
 
 // User space's word on a reader (map "verdicts"); one without is told of at once.

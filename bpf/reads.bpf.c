@@ -36,6 +36,7 @@ int BPF_PROG(on_bio_queue, struct bio* bio) {
   struct inode* inode =
       direct ? direct_inode(bio, &offset) : buffered_inode(bio, set->page_shift, &offset);
   if (!inode) return 0;
+  count_neighbour(inode, set);
 
   struct file_facts file = {};
   // Without a block device the file system's page-cache fills are counted instead.

@@ -44,6 +44,13 @@ struct {
   __type(value, struct tuneshift_fill_batch);
 } fill_batches SEC(".maps");
 
+struct {
+  __uint(type, BPF_MAP_TYPE_LRU_HASH);
+  __uint(max_entries, TUNESHIFT_NEIGHBOURS);
+  __type(key, struct tuneshift_neighbour_key);
+  __type(value, __u32);
+} neighbour_reads SEC(".maps");
+
 // How many events found the ring buffer full.
 struct {
   __uint(type, BPF_MAP_TYPE_ARRAY);

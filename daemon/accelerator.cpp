@@ -40,13 +40,14 @@ constexpr uint64_t page_fault_bytes = uint64_t{4} << 10;
 // One that is further off than what it has read of the file began elsewhere than at its beginning,
 // and what it is at is what it waits for.
 constexpr uint64_t most_beside_bytes = uint64_t{32} << 20;
-constexpr uint64_t largest_page_bytes = uint64_t{64} << 10;
+// Coverage::place() is off the ends of these.
+constexpr uint64_t piece_bytes = uint64_t{4} << 20;
 
 uint64_t start_of(const Accelerator::Subject& subject) {
   const AssistanceQuestion& question = subject.question;
   const bool elsewhere = question.mapped && subject.position_bytes < question.file_size &&
                          subject.position_bytes > question.missed_bytes + most_beside_bytes;
-  return elsewhere ? subject.position_bytes / largest_page_bytes * largest_page_bytes : 0;
+  return elsewhere ? subject.position_bytes / piece_bytes * piece_bytes : 0;
 }
 
 PrefetchOrder order_of(const Accelerator::Subject& subject, const Assistance& assistance) {
@@ -92,7 +93,7 @@ HeadRoom Accelerator::room_for(const FileId& file, const Reader& reader,
     if (other_file == file) continue;
     // Pages that are in but not used yet count as free there, and are not to be taken.
     const uint64_t promised =
-        other.progress.ended ? other.progress.fetched_bytes : other.allowed_bytes;
+        other.progress.ended ? other.progress.fetched_bytes : other.permit.budget_bytes;
     unused += promised - std::min(promised, consumed_of(other));
   }
   if (unused == 0) return room;
@@ -115,14 +116,15 @@ Assistance Accelerator::decide(Subject& subject) const {
 
 Status Accelerator::start(const Subject& subject, const Assistance& decided) {
   const FileId& file = subject.reader.file;
-  Status started = prefetcher_.start(order_of(subject, decided), decided.budget_bytes);
+  const PrefetchPermit permit{decided.budget_bytes, subject.question.shared};
+  Status started = prefetcher_.start(order_of(subject, decided), permit);
   if (!started.ok()) return started;
   Ahead& ahead = files_[file];
   ahead.progress = {};
   ahead.room_ns = 0;
   ahead.subject = subject;
   ahead.assistance = decided;
-  ahead.allowed_bytes = decided.budget_bytes;
+  ahead.permit = permit;
   ahead.moved_ns = ahead.told_ns = ahead.rate_ns = monotonic_ns();
   ahead.rate_bytes = subject.question.missed_bytes;
   follow(ahead, subject);
@@ -175,6 +177,13 @@ std::optional<Assistance> Accelerator::confirm(const Reader& reader) {
   allow(ahead);
   question.head_room = ahead.room;
   return decide_assistance(question);
+}
+
+void Accelerator::share(const Reader& reader, bool shared) {
+  const auto found = files_.find(reader.file);
+  if (found == files_.end()) return;
+  found->second.subject.question.shared = shared;
+  allow(found->second);
 }
 
 const PrefetchProgress* Accelerator::progress(const Reader& reader) const {
@@ -323,7 +332,7 @@ void Accelerator::on_timer() {
     for (auto& [reader, followed] : ahead.readers) {
       followed.consumed_bytes = std::max(followed.consumed_bytes, hooks_.bytes_seen(reader));
     }
-    const bool waits = ahead.allowed_bytes > ahead.progress.fetched_bytes;
+    const bool waits = ahead.permit.budget_bytes > ahead.progress.fetched_bytes;
     if (waits && now_ns >= ahead.moved_ns + most_silent_ns) {
       silent.push_back(file);
     } else {
@@ -375,15 +384,17 @@ void Accelerator::allow(Ahead& ahead) {
   // Others wait for memory: nothing more is taken at once.
   question.head_room_bytes = pressure_.is_short(now_ns) ? 0 : ahead.room.bytes;
   const uint64_t budget = budget_ahead(question);
-  const uint64_t told = ahead.allowed_bytes;
+  const PrefetchPermit permit{budget, subject.question.shared};
+  const uint64_t told = ahead.permit.budget_bytes;
   // The worker reports when it has used up what it may, which comes back here: a few pages more
   // each time would be a packet for each few pages.
   const uint64_t change = std::max(budget, told) - std::min(budget, told);
   const bool final = budget == 0 || budget == question.file_size;
-  if (change == 0 || (change < prefetch_report_bytes && !final)) return;
+  const bool small = change == 0 || (change < prefetch_report_bytes && !final);
+  if (small && permit.paced == ahead.permit.paced) return;
   if (told <= ahead.progress.fetched_bytes) ahead.moved_ns = now_ns;
-  ahead.allowed_bytes = budget;
-  prefetcher_.allow(subject.reader.file, budget);
+  ahead.permit = permit;
+  prefetcher_.allow(subject.reader.file, permit);
 }
 
 uint64_t Accelerator::arrived(const Ahead& ahead) const {

@@ -60,6 +60,8 @@ class Accelerator {
   /// The reader turned out to be a load: more may be read ahead of its file. What holds for that
   /// from now on, the first time.
   std::optional<Assistance> confirm(const Reader& reader);
+  /// Others read from this reader's store, or do no longer: its worker spaces its requests.
+  void share(const Reader& reader, bool shared);
   /// How far the worker has come that still reads ahead of it; nullptr when none does.
   [[nodiscard]] const PrefetchProgress* progress(const Reader& reader) const;
   /// Nothing more is read ahead of this reader.
@@ -96,12 +98,12 @@ class Accelerator {
     Coverage covered;         ///< by any of the readers
     uint64_t read_bytes = 0;  ///< by the one that is furthest without a mapping
     std::map<Reader, Followed> readers;
-    uint64_t allowed_bytes = 0;  ///< as the worker was told
-    uint64_t moved_ns = 0;       ///< when the worker last fetched or was allowed something
-    uint64_t rate = 0;           ///< bytes a second that came to its readers
-    uint64_t rate_ns = 0;        ///< since when that is counted
-    uint64_t rate_bytes = 0;     ///< and from how many
-    uint64_t told_ns = 0;        ///< when something was last told of a reader
+    PrefetchPermit permit;    ///< as the worker was told
+    uint64_t moved_ns = 0;    ///< when the worker last fetched or was allowed something
+    uint64_t rate = 0;        ///< bytes a second that came to its readers
+    uint64_t rate_ns = 0;     ///< since when that is counted
+    uint64_t rate_bytes = 0;  ///< and from how many
+    uint64_t told_ns = 0;     ///< when something was last told of a reader
     HeadRoom room;
     uint64_t room_ns = 0;  ///< when it was read
   };

@@ -148,7 +148,8 @@ class Daemon {
          [this](const Reader& reader) { probes_.silence(reader); },
          [this](const Reader& reader) { return probes_.bytes_seen(reader); },
          [this](const Reader& reader) { return probes_.position(reader); },
-         [this] { waiting_events_.take_all(); },
+         [this](bool on) { probes_.watch_neighbours(on); },
+         [this] { return probes_.take_neighbour_reads(); }, [this] { waiting_events_.take_all(); },
          [this](const std::vector<Reader>& readers) { waiting_events_.set_readers(readers); },
          [this] { tuned_.on_own_change(); }});
     patient_kernel_.on_return([this] { writer_.post([this] { tuner_.on_kernel_answer(); }); });

@@ -13,7 +13,7 @@ namespace {
 
 constexpr uint64_t least_step_bytes = 4096;
 constexpr uint64_t most_step_bytes = uint64_t{1} << 30;
-constexpr uint64_t start_unit_bytes = uint64_t{64} << 10;
+constexpr uint64_t start_unit_bytes = uint64_t{4} << 20;
 constexpr uint64_t most_cpu_us = uint64_t{1} << 40;  // 12 days
 
 struct TaskPacket {
@@ -30,6 +30,14 @@ struct TaskPacket {
   uint64_t budget_bytes = 0;
   uint32_t way = 0;
   uint32_t account = 0;
+  uint32_t paced = 0;
+  uint32_t padding = 0;
+};
+
+struct PermitPacket {
+  uint32_t version = prefetch_version;
+  uint32_t paced = 0;
+  uint64_t budget_bytes = 0;
 };
 
 struct ProgressPacket {
@@ -69,7 +77,8 @@ std::string format_prefetch_task(const PrefetchTask& task) {
   packet.start_bytes = order.start_bytes;
   packet.step_bytes = order.step_bytes;
   packet.unit_bytes = order.unit_bytes;
-  packet.budget_bytes = task.budget_bytes;
+  packet.budget_bytes = task.permit.budget_bytes;
+  packet.paced = task.permit.paced ? 1 : 0;
   packet.way = static_cast<uint32_t>(order.way);
   packet.account = static_cast<uint32_t>(order.account);
   return to_bytes(packet);
@@ -81,7 +90,7 @@ Result<PrefetchTask> parse_prefetch_task(std::string_view bytes) {
       packet.file_size > INT64_MAX || packet.start_bytes >= packet.file_size ||
       packet.start_bytes % start_unit_bytes != 0 || packet.step_bytes < least_step_bytes ||
       packet.step_bytes > most_step_bytes || packet.unit_bytes > most_step_bytes ||
-      packet.way > 1 || packet.account > 1) {
+      packet.way > 1 || packet.account > 1 || packet.paced > 1) {
     return Error{ErrorCode::invalid_argument, "the order to read ahead is malformed", {}, 0};
   }
   PrefetchTask task;
@@ -93,8 +102,23 @@ Result<PrefetchTask> parse_prefetch_task(std::string_view bytes) {
   task.order.unit_bytes = packet.unit_bytes;
   task.order.way = static_cast<PrefetchOrder::Way>(packet.way);
   task.order.account = static_cast<PrefetchOrder::Account>(packet.account);
-  task.budget_bytes = packet.budget_bytes;
+  task.permit = {packet.budget_bytes, packet.paced == 1};
   return task;
+}
+
+std::string format_prefetch_permit(const PrefetchPermit& permit) {
+  PermitPacket packet;
+  packet.budget_bytes = permit.budget_bytes;
+  packet.paced = permit.paced ? 1 : 0;
+  return to_bytes(packet);
+}
+
+Result<PrefetchPermit> parse_prefetch_permit(std::string_view bytes) {
+  PermitPacket packet;
+  if (!from_bytes(bytes, prefetch_version, packet) || packet.paced > 1) {
+    return Error{ErrorCode::invalid_argument, "the permit to read ahead is malformed", {}, 0};
+  }
+  return PrefetchPermit{packet.budget_bytes, packet.paced == 1};
 }
 
 std::string format_prefetch_progress(const PrefetchProgress& progress) {

@@ -12,7 +12,7 @@
 namespace tuneshift {
 
 // What tuneshiftd and tuneshift-prefetch say to each other on the worker's SOCK_SEQPACKET standard
-// input: the order, then budgets (8 bytes each) one way, progress the other. Both programs come
+// input: the order, then permits one way, progress the other. Both programs come
 // from one build; the version keeps those of two builds apart.
 
 inline constexpr uint32_t prefetch_version = 2;
@@ -22,13 +22,18 @@ inline constexpr uint64_t prefetch_report_bytes = uint64_t{16} << 20;
 
 struct PrefetchTask {
   PrefetchOrder order;
-  uint64_t budget_bytes = 0;
+  PrefetchPermit permit;
 };
 
 std::string format_prefetch_task(const PrefetchTask& task);
 
 /// invalid_argument for a packet of another version or length, or an order out of its ranges.
 Result<PrefetchTask> parse_prefetch_task(std::string_view packet);
+
+std::string format_prefetch_permit(const PrefetchPermit& permit);
+
+/// invalid_argument for a packet of another version or length.
+Result<PrefetchPermit> parse_prefetch_permit(std::string_view packet);
 
 /// Engine and trouble are cut to what a packet holds.
 std::string format_prefetch_progress(const PrefetchProgress& progress);

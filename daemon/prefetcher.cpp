@@ -99,13 +99,13 @@ Prefetcher::Prefetcher(sd_event* loop, std::string helper, Limits limits, Handle
 
 Prefetcher::~Prefetcher() = default;
 
-Status Prefetcher::start(const PrefetchOrder& order, uint64_t budget_bytes) {
+Status Prefetcher::start(const PrefetchOrder& order, const PrefetchPermit& permit) {
   const FileId& file = order.reader.file;
   if (state_->works.contains(file)) return {};
   if (std::string reason = state_->in_the_way(order); !reason.empty()) {
     return Error{ErrorCode::limit_exceeded, std::move(reason), {}, 0};
   }
-  const std::string packet = format_prefetch_task({order, budget_bytes});
+  const std::string packet = format_prefetch_task({order, permit});
   if (auto sound = parse_prefetch_task(packet); !sound) return sound.error();
   auto started = state_->pool.start(packet);
   if (!started) return started.error();
@@ -118,12 +118,11 @@ Status Prefetcher::start(const PrefetchOrder& order, uint64_t budget_bytes) {
   return {};
 }
 
-void Prefetcher::allow(const FileId& file, uint64_t budget_bytes) {
+void Prefetcher::allow(const FileId& file, const PrefetchPermit& permit) {
   const auto found = state_->works.find(file);
   if (found == state_->works.end()) return;
   found->second.packets_left += 2;  // how far it came with the old one, and with this one
-  state_->pool.say(found->second.id,
-                   {reinterpret_cast<const char*>(&budget_bytes), sizeof budget_bytes});
+  state_->pool.say(found->second.id, format_prefetch_permit(permit));
 }
 
 void Prefetcher::stop(const FileId& file) {

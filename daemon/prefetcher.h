@@ -27,7 +27,7 @@ struct PrefetchOrder {
   Reader reader;
   uint64_t file_size = 0;
   /// Where the worker begins; behind the file's end it goes on with what is before this place. A
-  /// multiple of 64 KiB, less than the file.
+  /// multiple of 4 MiB, less than the file.
   uint64_t start_bytes = 0;
   Way way = Way::descriptor;
   Account account = Account::reader;
@@ -38,6 +38,14 @@ struct PrefetchOrder {
   /// worker ends where the store gives as much so. 0: it goes on all the same. Up to 1 GiB.
   uint64_t unit_bytes = 0;
   uint32_t uid = 0;  ///< the reader's, for Limits::workers_a_user; the worker looks for itself
+};
+
+/// How far a worker may go for now, and how.
+struct PrefetchPermit {
+  uint64_t budget_bytes = 0;  ///< in all, counted from where it begins; 0: none yet
+  bool paced = false;         ///< others read from its store: evenly, and not all that it gives
+
+  bool operator==(const PrefetchPermit&) const = default;
 };
 
 /// How far a worker has come.
@@ -69,13 +77,12 @@ class Prefetcher {
   /// Kills the workers; does not wait for one that is stuck in the kernel.
   ~Prefetcher();
 
-  /// `budget_bytes` may be gone through in all, counted from where the worker begins; 0: none
-  /// yet. Does nothing when the file has a worker. limit_exceeded when there are too many at all,
+  /// Does nothing when the file has a worker. limit_exceeded when there are too many at all,
   /// on the file's device or for the user, invalid_argument for an order that no worker would take.
-  Status start(const PrefetchOrder& order, uint64_t budget_bytes);
+  Status start(const PrefetchOrder& order, const PrefetchPermit& permit);
 
-  /// A new budget, larger or smaller. Nothing when the file has no worker.
-  void allow(const FileId& file, uint64_t budget_bytes);
+  /// A new permit; its budget may be larger or smaller. Nothing when the file has no worker.
+  void allow(const FileId& file, const PrefetchPermit& permit);
 
   /// Ends the file's worker; the handler hears no more of it.
   void stop(const FileId& file);

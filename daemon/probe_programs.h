@@ -46,6 +46,8 @@ struct Probes::Programs {
   static int on_record(void* context, void* data, size_t size);
   static int on_sysctl_record(void* context, void* data, size_t size);
   bool dispatch();
+  /// The file is counted also when the daemon itself reads it.
+  Status write_settings(const FileId& selftest_file);
   void take_dropped();
 
   ProbeSettings settings;
@@ -55,8 +57,9 @@ struct Probes::Programs {
   std::unique_ptr<ring_buffer, FreeRing> ring;
   std::map<std::string, Signal> loaded;
   std::map<std::string, SignalState> states;
-  uint64_t direct_end_io = 0;      ///< address of iomap_dio_bio_end_io
-  std::string direct_unknown;      ///< why there is none: direct reads are not seen
+  uint64_t direct_end_io = 0;  ///< address of iomap_dio_bio_end_io
+  std::string direct_unknown;  ///< why there is none: direct reads are not seen
+  bool counts_neighbours = false;
   bool nfs_wanted = false;         ///< whether NFS is mounted
   uint64_t dropped = 0;            ///< events that found the ring buffer full, told so far
   uint64_t lost_writes = 0;        ///< told so far
@@ -68,7 +71,6 @@ struct Probes::Programs {
   void create_maps();
   void load_signals();
   void watch_sysctl_writes();
-  Status write_settings(const FileId& selftest_file);
   void test_reads(SelfTestFile& file);
   void test_mappings(SelfTestFile& file);
   [[nodiscard]] uint64_t take_bytes_seen();

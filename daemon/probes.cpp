@@ -156,6 +156,7 @@ Status Probes::Programs::write_settings(const FileId& selftest_file) {
   values.selftest_inode = selftest_file.inode;
   values.selftest_device = selftest_file.device_major << 20 | selftest_file.device_minor;
   values.direct_end_io = direct_end_io;
+  values.neighbours = counts_neighbours ? 1 : 0;
   values.own_pid = static_cast<uint32_t>(getpid());
   values.page_shift =
       static_cast<uint32_t>(std::countr_zero(static_cast<unsigned long>(sysconf(_SC_PAGESIZE))));
@@ -325,6 +326,17 @@ uint64_t Probes::position(const Reader& reader) const {
   if (!programs_->maps) return 0;
   const auto counts = programs_->maps->counts(reader);
   return counts ? counts->next_offset : 0;
+}
+
+void Probes::watch_neighbours(bool on) {
+  if (!programs_->maps || on == programs_->counts_neighbours) return;
+  programs_->counts_neighbours = on;
+  static_cast<void>(programs_->write_settings({}));
+  static_cast<void>(programs_->maps->take_neighbour_reads());
+}
+
+std::vector<NeighbourReads> Probes::take_neighbour_reads() {
+  return programs_->maps ? programs_->maps->take_neighbour_reads() : std::vector<NeighbourReads>();
 }
 
 uint64_t Probes::dropped_events() const {

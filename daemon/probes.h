@@ -11,6 +11,7 @@
 
 #include "daemon/sysctl_write.h"
 #include "libtune/event.h"
+#include "libtune/neighbours.h"
 #include "libtune/result.h"
 
 namespace tuneshift {
@@ -89,6 +90,11 @@ class Probes {
   [[nodiscard]] uint64_t bytes_seen(const Reader& reader) const;
   /// Where in the file its last miss ended, as far as that is counted.
   [[nodiscard]] uint64_t position(const Reader& reader) const;
+
+  /// Whether misses are counted by process and store: on only while somebody is helped.
+  void watch_neighbours(bool on);
+  /// What was counted since the last call.
+  [[nodiscard]] std::vector<NeighbourReads> take_neighbour_reads();
 
   /// Events that found the ring buffer full, until the last dispatch(): that handed on the latest
   /// of each reader all the same.

@@ -120,6 +120,21 @@ void ReaderMaps::let_wait(const Reader& reader, bool waits) {
   }
 }
 
+std::vector<NeighbourReads> ReaderMaps::take_neighbour_reads() {
+  const int map = fd("neighbour_reads");
+  std::vector<NeighbourReads> all;
+  tuneshift_neighbour_key key{};
+  // Readers put new ones there meanwhile.
+  for (int left = TUNESHIFT_NEIGHBOURS; left > 0; --left) {
+    if (bpf_map_get_next_key(map, nullptr, &key) != 0) break;
+    uint32_t misses = 0;
+    if (bpf_map_lookup_and_delete_elem(map, &key, &misses) != 0) continue;
+    const DeviceNumber store{key.device >> minor_bits, key.device & minor_mask};
+    all.push_back({static_cast<pid_t>(key.pid), store, misses});
+  }
+  return all;
+}
+
 uint64_t ReaderMaps::dropped() const {
   const uint32_t zero = 0;
   uint64_t count = 0;

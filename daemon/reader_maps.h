@@ -11,6 +11,7 @@
 #include "bpf/reader_event.h"
 #include "daemon/bpf_object.h"
 #include "libtune/event.h"
+#include "libtune/neighbours.h"
 #include "libtune/result.h"
 
 namespace tuneshift {
@@ -31,6 +32,9 @@ class ReaderMaps {
   void silence(const Reader& reader);
   /// Does nothing to a silenced one.
   void let_wait(const Reader& reader, bool waits);
+  /// The misses of each process in each store since the last call, in no order: at most
+  /// TUNESHIFT_NEIGHBOURS, none unless the settings ask for them.
+  std::vector<NeighbourReads> take_neighbour_reads();
   /// Events that found the ring buffer full.
   [[nodiscard]] uint64_t dropped() const;
   /// The last of these of each reader, once.

@@ -58,7 +58,8 @@ Tuner::Tuner(Loop& loop, const KernelFs& kernel, Writer& writer, Recorder& recor
                       on_ahead_ended(reader, progress);
                     },
                     [this](const Reader& reader) { on_ahead_free(reader); }}),
-      closed_timer_(loop.timer([this] { look_at_closed_readers(); })) {
+      closed_timer_(loop.timer([this] { look_at_closed_readers(); })),
+      neighbour_timer_(loop.timer([this] { look_at_neighbours(); })) {
   policy_.set_mode(config.mode);
   leases_.set_profiles(config.loading_profile, config.serving_profile);
 }

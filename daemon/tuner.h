@@ -19,6 +19,7 @@
 #include "libtune/device_event.h"
 #include "libtune/load_leases.h"
 #include "libtune/machine.h"
+#include "libtune/neighbours.h"
 #include "libtune/policy.h"
 #include "libtune/recorded_detector.h"
 
@@ -29,7 +30,9 @@ struct Senses {
   std::function<void(const Reader&, uint64_t file_size)> inspect;
   std::function<void(const Reader&)> silence;
   std::function<uint64_t(const Reader&)> bytes_seen;
-  std::function<uint64_t(const Reader&)> position;            ///< where its last miss ended
+  std::function<uint64_t(const Reader&)> position;  ///< where its last miss ended
+  std::function<void(bool on)> watch_neighbours;    ///< by the next function
+  std::function<std::vector<NeighbourReads>()> neighbour_reads;
   std::function<void()> take_events;                          ///< hands on all that wait
   std::function<void(const std::vector<Reader>&)> loads_run;  ///< the readers of all of them
   std::function<void()> knobs_changed;                        ///< written, put back or yielded
@@ -121,6 +124,7 @@ class Tuner {
     std::optional<uint64_t> turn;  ///< the apply whose receipt it waits for
     bool looked_at = false;        ///< whether its window helps, at least once
     bool rewindowed = false;
+    bool shared = false;       ///< others read from its store
     unsigned reset = 0;        ///< descriptors, or that would have been in mode observe
     unsigned open = 0;         ///< of `descriptors`: still were when they were to be reset
     bool ahead_over = false;   ///< a worker has been there, or could not be; or it was told of
@@ -173,6 +177,12 @@ class Tuner {
   [[nodiscard]] AssistanceQuestion question_of(const Reader& reader, const Helped& helped,
                                                const Facts& facts);
   void look_at_closed_readers();
+  /// Looks who else reads from the stores of those who are helped, while any are.
+  void set_neighbour_timer();
+  void look_at_neighbours();
+  /// Whether its reads are a load's, as far as is known, and nobody else's.
+  [[nodiscard]] bool may_load(const Reader& reader, const Helped& helped) const;
+  void share_stores();
   void on_consumed(const Reader& reader, uint64_t bytes);
   void on_ahead_ended(const Reader& reader, const PrefetchProgress& progress);
   void on_ahead_free(const Reader& reader);
@@ -209,6 +219,9 @@ class Tuner {
 
   Accelerator accelerator_;
   Timer closed_timer_;  ///< for suspects whose descriptor is closed: no event tells how they go on
+  Timer neighbour_timer_;
+  Neighbours neighbours_;
+  bool watches_neighbours_ = false;
   std::map<Reader, Helped> helped_;
   std::map<std::string, uint64_t> noticed_ns_;  ///< lease owner → when its cause was noticed
   std::map<std::string, uint64_t> settling_;    ///< new bdi → when its set-up is over

@@ -28,6 +28,7 @@ void Tuner::reconcile_soon() {
 
 void Tuner::reconcile() {
   reconcile_due_ = false;
+  set_neighbour_timer();
   auto decision = policy_.decide(monotonic_ns(), settled_machine());
   if (decision.next_ns) {
     policy_timer_.set(*decision.next_ns);

@@ -63,6 +63,7 @@ AssistanceQuestion Tuner::question_of(const Reader& reader, const Helped& helped
         const auto known = machine().disks.find(disk);
         return known != machine().disks.end() && known->second.rotational;
       });
+  question.shared = helped.shared;
   question.descriptors = helped.open;
   question.rewindowed = helped.reset;
   question.direct = helped.direct();

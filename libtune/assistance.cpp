@@ -46,7 +46,11 @@ Assistance decide_with_memory(const AssistanceQuestion& question) {
   const uint64_t cached = std::min(question.resident_bytes, question.file_size);
   if (question.file_size - cached < least_missing_bytes) return as(Kind::none, "already cached");
   if (question.by_large_reads) return as(Kind::none, "it prefetches by itself");
-  if (question.rewindowed > 0 && !answer.random) {
+  const bool evicts = question.fuse && !question.mapped;
+  if (question.rewindowed > 0 && !answer.random && question.shared && evicts) {
+    return as(Kind::window, "its own, as others read from its store");
+  }
+  if (question.rewindowed > 0 && !answer.random && !question.shared) {
     return as(Kind::window, question.ordered_bytes < least_order_bytes
                                 ? "the window, until its order shows"
                                 : "the window suffices");
@@ -57,11 +61,12 @@ Assistance decide_with_memory(const AssistanceQuestion& question) {
   if (question.rotational && answer.random) {
     return as(Kind::none, "random order on a rotational disk: reading ahead would add seeks");
   }
-  if (question.fuse && !question.mapped) {
+  if (evicts) {
     return as(Kind::none, "on FUSE and not mapped: one more open may evict its pages");
   }
   answer.way = question.fuse ? Assistance::Way::mapping : Assistance::Way::descriptor;
   if (answer.random) return as(Kind::prefetch, "random order");
+  if (question.rewindowed > 0) return as(Kind::prefetch, "its window is small beside others");
   return as(Kind::prefetch, question.descriptors == 0 ? "its descriptor is closed"
                                                       : "its window could not be reset");
 }
@@ -104,6 +109,7 @@ Assistance decide_assistance(const AssistanceQuestion& question) {
                               mib(question.file_size) + " (" + room.limited_by + ")";
     return answer;
   }
+  if (question.shared) answer.reason += ", in small steps as others read from its store";
   answer.account =
       room.account_to_reader ? Assistance::Account::reader : Assistance::Account::daemon;
   if (!question.confirmed) {

@@ -15,6 +15,7 @@ struct AssistanceQuestion {
   bool confirmed = false;    ///< a load; else a suspect
   bool fuse = false;         ///< is_fuse() of its store
   bool rotational = false;   ///< any of the store's disks
+  bool shared = false;       ///< others read from its store: Neighbours::share()
   unsigned descriptors = 0;  ///< that the reader has open on the file now
   unsigned rewindowed =
       0;                ///< were given the store's read-ahead; a mapping keeps it when they close

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -14,6 +15,8 @@ namespace tuneshift {
 struct DeviceNumber {
   uint32_t major_number = 0;
   uint32_t minor_number = 0;
+
+  auto operator<=>(const DeviceNumber&) const = default;
 };
 
 /// "254:0"; nothing for any other text.

@@ -114,6 +114,12 @@ std::vector<const Lease*> Policy::by_priority() const {
   return order;
 }
 
+bool Policy::is_shared(const std::string& knob, const std::vector<Store>& stores) const {
+  return std::any_of(stores.begin(), stores.end(), [&](const Store& store) {
+    return store.read_ahead_knob == knob && shared_.contains(store.bdi);
+  });
+}
+
 void Policy::collect(const Lease& lease, const Machine& machine, bool anything_serves,
                      Candidates& candidates) const {
   const auto profile = profiles_.find(lease.profile);
@@ -123,6 +129,7 @@ void Policy::collect(const Lease& lease, const Machine& machine, bool anything_s
     const bool machine_wide = !is_of_device(entry->kind->target);
     if (!by_person(lease.kind) && entry->kind->use != Use::per_load) continue;
     if (lease.kind == LeaseKind::load && machine_wide && anything_serves) continue;
+    if (!by_person(lease.kind) && is_shared(knob, stores)) continue;
     if (lease.kind == LeaseKind::suspect &&
         std::none_of(stores.begin(), stores.end(), [&knob = knob](const Store& store) {
           return store.read_ahead_knob == knob;

@@ -6,7 +6,9 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "libtune/config.h"
@@ -47,6 +49,9 @@ class Policy {
   void drop_store(const std::string& bdi);
   /// Gives each lease that names devices the stores they stand for now.
   void look_up(const std::function<std::vector<Store>(const std::vector<std::string>&)>& find);
+
+  /// Others read from the stores of these bdis: for no load or suspect is their read-ahead raised.
+  void share(std::set<std::string> bdis) { shared_ = std::move(bdis); }
 
   void set_mode(Mode mode) { mode_ = mode; }
   void replace(PolicySettings settings, Profiles profiles);
@@ -94,6 +99,8 @@ class Policy {
   void collect(const Lease& lease, const Machine& machine, bool anything_serves,
                Candidates& candidates) const;
   [[nodiscard]] bool in_force(const Lease& lease) const;
+  /// Whether it is the read-ahead of a store from which others read.
+  [[nodiscard]] bool is_shared(const std::string& knob, const std::vector<Store>& stores) const;
   std::optional<uint64_t> commit(const std::string& knob, const Candidate* candidate,
                                  uint64_t now_ns);
 
@@ -102,6 +109,7 @@ class Policy {
   Mode mode_ = Mode::observe;
   std::map<uint64_t, Lease> leases_;
   std::map<std::string, Commitment> machine_wide_;
+  std::set<std::string> shared_;  ///< bdis
   uint64_t last_lease_ = 0;
 };
 

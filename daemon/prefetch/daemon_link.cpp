@@ -34,11 +34,12 @@ bool DaemonLink::listen(std::optional<uint64_t> wait_us) {
     ppoll(&heard, 1, wait_us ? &time : nullptr, nullptr);
   }
   for (;;) {
-    uint64_t budget_bytes = 0;
-    const ssize_t got = recv(socket_, &budget_bytes, sizeof budget_bytes, MSG_DONTWAIT);
+    char packet[64];
+    const ssize_t got = recv(socket_, packet, sizeof packet, MSG_DONTWAIT);
     if (got < 0) return errno == EAGAIN || errno == EINTR;
-    if (got != sizeof budget_bytes) return false;
-    budget_bytes_ = budget_bytes;
+    const auto permit = parse_prefetch_permit({packet, static_cast<size_t>(got)});
+    if (!permit) return false;
+    permit_ = permit.value();
   }
 }
 

@@ -8,6 +8,7 @@
 #include <cerrno>
 
 #include "daemon/helper/clock.h"
+#include "daemon/prefetch/pace.h"
 #include "daemon/prefetch/worth.h"
 
 namespace tuneshift {
@@ -38,6 +39,7 @@ class Engine {
         step_bytes_(order.step_bytes),
         piece_bytes_(std::min(order.step_bytes, piece_bytes)),
         worth_(order.unit_bytes),
+        pace_(piece_bytes_),
         link_(link) {}
 
   void begin() {
@@ -53,6 +55,12 @@ class Engine {
     while (arrived_ < last_) {
       if (worth_.wants_unit() && asked_ == arrived_) {
         if (Status status = time_unit(); !status.ok()) return status.error();
+      } else if (link_.is_paced()) {
+        if (!link_.listen(pace_.wait_us(monotonic_now_ns()))) return false;
+        if (auto more = ask_in_time(); !more || more.value()) {
+          if (!more) return more.error();
+          continue;
+        }
       } else {
         ask();
       }
@@ -65,6 +73,7 @@ class Engine {
       const uint64_t next = std::min({arrived_ + piece_bytes_, asked_, last_});
       if (Status status = wait_for(next); !status.ok()) return status.error();
       arrived_ = next;
+      if (link_.is_paced()) worth_.paused();
       if (!worth_.goes_on(fetched(), monotonic_now_ns())) {
         link_.report_now(fetched());
         return Error{ErrorCode::unsupported, not_worth_it, {}, 0};
@@ -101,6 +110,21 @@ class Engine {
     Status status = wait_for(next);
     worth_.timed(monotonic_now_ns() - began_ns);
     return status;
+  }
+
+  // One piece if it is time. False: see what has arrived.
+  Result<bool> ask_in_time() {
+    if (asked_ >= limit()) return false;
+    const uint64_t now_ns = monotonic_now_ns();
+    if (pace_.wait_us(now_ns) > 0) return true;
+    const uint64_t next = std::min(asked_ + piece_bytes_, limit());
+    will_need(asked_, next);
+    pace_.asked(next - asked_, now_ns);
+    asked_ = next;
+    if (pace_.is_known() && asked_ - arrived_ < Pace::timed_each * piece_bytes_) return true;
+    if (Status status = wait_for(next); !status.ok()) return status.error();
+    pace_.answered(monotonic_now_ns() - now_ns);
+    return false;
   }
 
   void ask() {
@@ -141,6 +165,7 @@ class Engine {
   const uint64_t step_bytes_;
   const uint64_t piece_bytes_;
   Worth worth_;
+  Pace pace_;
   DaemonLink& link_;
   unsigned cached_units_ = 0;
   uint64_t before_ = 0;  // bytes of earlier parts

@@ -27,7 +27,7 @@ int main() {
   const auto task = parse_prefetch_task({packet, got > 0 ? static_cast<size_t>(got) : 0});
   if (!task) _exit(2);
   const UniqueFd root(open("/", O_PATH | O_DIRECTORY | O_CLOEXEC));
-  DaemonLink link(STDIN_FILENO, task.value().budget_bytes);
+  DaemonLink link(STDIN_FILENO, task.value().permit);
   const Status status = read_ahead_of(root.get(), task.value().order, link);
   link.end(status.ok() ? "" : status.error().message);
   _exit(0);

@@ -14,6 +14,7 @@
 
 #include "daemon/helper/clock.h"
 #include "daemon/helper/mapped_ranges.h"
+#include "daemon/prefetch/pace.h"
 #include "daemon/prefetch/worth.h"
 
 namespace tuneshift {
@@ -54,7 +55,7 @@ Error unreadable() {
 class Engine {
  public:
   Engine(const MappedFile& file, DaemonLink& link)
-      : file_(file), link_(link), worth_(file.unit_bytes) {}
+      : file_(file), link_(link), worth_(file.unit_bytes), pace_(file.step_bytes) {}
 
   Status run() {
     link_.set_engine(file_.fuse != nullptr ? "madvise, paced" : "madvise");
@@ -88,7 +89,13 @@ class Engine {
       auto asked = ask_piece();
       if (!asked) return asked.error();
       if (!asked.value()) return false;
-      if (Status status = settle(pieces_in_flight); !status.ok()) return status.error();
+      const uint64_t since_ns = asked_ns_;
+      const size_t left = link_.is_paced() ? 0 : pieces_in_flight;
+      if (Status status = settle(left); !status.ok()) return status.error();
+      if (link_.is_paced()) {
+        pace_.answered(monotonic_now_ns() - since_ns);
+        worth_.paused();
+      }
       if (!worth_.goes_on(arrived_bytes_, monotonic_now_ns())) {
         link_.report_now(arrived_bytes_);
         return Error{ErrorCode::unsupported, not_worth_it, {}, 0};
@@ -146,15 +153,20 @@ class Engine {
   // False when the daemon has let go.
   Result<bool> ask_piece() {
     Piece piece;
-    const uint64_t end = at_ + piece_bytes;
+    const bool alone = link_.is_paced() && !pace_.is_known();
+    const uint64_t end = at_ + (alone ? file_.step_bytes : piece_bytes);
     while (next_mapped() != nullptr && at_ < end) {
-      auto room = room_now();
+      // One request in some hundred µs is far from filling it: once for each piece.
+      const bool known = link_.is_paced() && piece.bytes > 0;
+      auto room = known ? Result<uint64_t>(1) : room_now();
       if (!room) return room.error();
       full_looks_ = room.value() == 0 ? full_looks_ + 1 : 0;
       if (!link_.listen(wait_us())) return false;
       if (asked_bytes_ >= link_.budget_bytes()) break;
-      if (room.value() == 0) continue;
-      if (Status status = advise(room.value(), end, piece); !status.ok()) return status.error();
+      const bool early = link_.is_paced() && pace_.wait_us(monotonic_now_ns()) > 0;
+      if (room.value() == 0 || early) continue;
+      const uint64_t steps = link_.is_paced() ? 1 : room.value();
+      if (Status status = advise(steps, end, piece); !status.ok()) return status.error();
     }
     if (piece.bytes > 0) pieces_.push_back(piece);
     return true;
@@ -165,7 +177,7 @@ class Engine {
   }
 
   [[nodiscard]] uint64_t wait_us() const {
-    if (full_looks_ == 0) return 0;
+    if (full_looks_ == 0) return link_.is_paced() ? pace_.wait_us(monotonic_now_ns()) : 0;
     return full_looks_ < stuck_looks ? full_wait_us : stuck_wait_us;
   }
 
@@ -181,6 +193,7 @@ class Engine {
       steps_.push_back({theirs(range.address + (from - range.offset)),
                         std::min(file_.step_bytes, limit - from)});
     }
+    asked_ns_ = monotonic_now_ns();
     const ssize_t done =
         syscall(SYS_process_madvise, file_.pidfd, steps_.data(), steps_.size(), MADV_WILLNEED, 0);
     if (done <= 0) return after_failure(errno);
@@ -190,6 +203,7 @@ class Engine {
     piece.last_address = range.address + (at_ - range.offset) + advised - 1;
     at_ += advised;
     asked_bytes_ += advised;
+    if (link_.is_paced()) pace_.asked(advised, asked_ns_);
     return {};
   }
 
@@ -231,6 +245,7 @@ class Engine {
   const MappedFile& file_;
   DaemonLink& link_;
   Worth worth_;
+  Pace pace_;
   std::vector<MappedRange> ranges_;
   std::vector<iovec> steps_;
   std::deque<Piece> pieces_;
@@ -239,6 +254,7 @@ class Engine {
   uint64_t at_ = 0;
   uint64_t end_ = 0;  // of the part of the file
   uint64_t seen_at_ = 0;
+  uint64_t asked_ns_ = 0;  // when it last asked for anything
   uint64_t asked_bytes_ = 0;
   uint64_t arrived_bytes_ = 0;
 };

@@ -18,6 +18,7 @@
 #include "daemon/helper/sandbox.h"
 #include "daemon/prefetch/control_group.h"
 #include "daemon/prefetch/descriptor_engine.h"
+#include "daemon/prefetch/large_windows.h"
 #include "daemon/prefetch/mapping_engine.h"
 
 namespace tuneshift {
@@ -53,6 +54,12 @@ class Worker {
     }
     auto found = find_file(process.value(), order_.reader.file);
     if (!found) return found.error();
+    if (link_.is_paced()) {
+      const UniqueFd pidfd(static_cast<int>(syscall(SYS_pidfd_open, order_.reader.process.pid, 0)));
+      if (process.value().alive()) {
+        end_large_windows(pidfd.get(), found.value(), order_.file_size);
+      }
+    }
     return order_.way == PrefetchOrder::Way::descriptor
                ? by_descriptor(process.value(), found.value())
                : by_mapping(process.value(), found.value());

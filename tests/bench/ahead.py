@@ -85,8 +85,8 @@ def _measure(store, daemon, row, series):
     size = row.bytes()
     files = row.sample or row.files
     series.stock.append(store.cold(row.mode, row.options, *files) * size / row.bytes(sampled=True))
+    store.make_cold(*row.files)
     with running(daemon, row.rule):
-        store.make_cold(*row.files)
         before = store.bytes_served()
         series.helped.append(store.load(row.mode, row.options, *row.files))
         series.served.append((store.bytes_served() - before) / size)
@@ -124,9 +124,10 @@ def _cat_cpu_ms(store):
 
 def _worker_cpu_ms(store, daemon):
     """The same of a worker, of what it brought; None where there was none."""
+    store.make_cold(*MODEL)
     with running(daemon, rule=False):
         history = History(daemon)
-        store.cold("mmap-sequential", CLOSED, *MODEL)
+        store.load("mmap-sequential", CLOSED, *MODEL)
 
         def ended():
             history.poll()

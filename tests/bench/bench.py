@@ -15,6 +15,7 @@ import figures
 import latencies
 import no_worse
 import switching
+import victim
 from lib import terminal
 from lib.lock import knobs_locked
 from lib.machine import Scratch, disk_scratch
@@ -28,7 +29,8 @@ def note(text):
     print(terminal.paint("dim", text) if sys.stderr.isatty() else text, file=sys.stderr, flush=True)
 
 
-GROUPS = ("idle", "switch", "stall", "local", "slow", "ahead", "latency", "worse", "ceiling")
+GROUPS = ("idle", "switch", "stall", "local", "slow", "ahead", "latency", "worse", "victim",
+          "ceiling")
 
 
 def measure(stack, build, options):
@@ -46,6 +48,7 @@ def measure(stack, build, options):
         "ahead": lambda: ahead.read_ahead(stack, build, memory, daemon, options.rounds, note),
         "latency": lambda: latencies.by_latency(build, memory, daemon, options.rounds, note),
         "worse": lambda: no_worse.no_worse(stack, build, memory, daemon, options.rounds, note),
+        "victim": lambda: victim.victim(stack, build, memory, daemon, options.rounds, note),
         "slow": lambda: figures.slow_store(stack, build, memory, daemon, options.rounds, note),
     }
     return [row for name in GROUPS if name in options.only for row in groups[name]()]

@@ -19,8 +19,9 @@ def by_latency(build, memory, daemon, rounds, say):
                           "--latency-us", str(latency_us))
             ceiling, helped = [], []
             for number in range(1, rounds + 1):
+                store.make_cold(MODEL)
                 daemon.start()
-                helped.append(store.cold("mmap-sequential", (), MODEL))
+                helped.append(store.load("mmap-sequential", (), MODEL))
                 daemon.stop()
                 ceiling.append(store.ceiling(MODEL))
                 say(f"{name}, {number}/{rounds}: {helped[-1]:.0f} ms, ceiling {ceiling[-1]:.0f}")

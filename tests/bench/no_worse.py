@@ -22,16 +22,18 @@ def no_worse(stack, build, memory, daemon, rounds, say):
     for name, mode, options, cached in ROWS:
         without, beside = [], []
 
-        def once():
+        def prepare():
             if cached:
                 store.load("read", (), MODEL)
-                return store.load(mode, options, MODEL)
-            return store.cold(mode, options, MODEL)
+            else:
+                store.make_cold(MODEL)
 
         for number in range(1, rounds + 1):
-            without.append(once())
+            prepare()
+            without.append(store.load(mode, options, MODEL))
+            prepare()
             daemon.start()
-            beside.append(once())
+            beside.append(store.load(mode, options, MODEL))
             daemon.stop()
             say(f"{name}, {number}/{rounds}: {without[-1]:.0f} → {beside[-1]:.0f} ms")
         how = f"{' '.join(('reader', mode, *options))}, 512 MiB {'cached' if cached else 'cold'}"

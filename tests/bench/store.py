@@ -21,6 +21,13 @@ class Store:
             make_model(build, os.path.join(self.source, file), size, "--no-sync")
         self.store = stack.enter_context(SlowStore(build, self.source, self.mount, *options))
 
+    def add(self, file, size):
+        """A file that is no model."""
+        part = os.urandom(1 << 20)
+        with open(os.path.join(self.source, file), "wb") as written:
+            for _ in range(size // len(part)):
+                written.write(part)
+
     def path(self, file):
         return os.path.join(self.mount, file)
 
@@ -30,6 +37,7 @@ class Store:
             os.unlink(os.path.join(self.source, file))
 
     def make_cold(self, *files):
+        """Before a daemon is started: the look whether they are maps them, as their reader does."""
         for file in files:
             make_cold(self.path(file))
 
@@ -40,12 +48,19 @@ class Store:
 
     def load(self, mode, options, *files):
         """The same, as cached as they are; with ranks until the last one has them all."""
+        return max(result["load_ms"] for result in self._results(mode, options, files))
+
+    def timed(self, mode, options, *files):
+        """The same of one process: milliseconds, and when it began (CLOCK_MONOTONIC)."""
+        result, = self._results(mode, options, files)
+        return result["load_ms"], result["start_mono_ns"] / 1e6
+
+    def _results(self, mode, options, files):
         ranks = int(options[options.index("--ranks") + 1]) if "--ranks" in options else 1
         with Reader(self.build, mode, self.path(files[0]), *map(self.path, files[1:]),
                     *options) as reader:
-            results = [json.loads(read_line(reader.process.stdout, 300, "a rank"))
-                       for _ in range(ranks)]
-        return max(result["load_ms"] for result in results)
+            return [json.loads(read_line(reader.process.stdout, 300, "a rank"))
+                    for _ in range(ranks)]
 
     def ceiling(self, *files):
         """O_DIRECT with 64 requests of 1 MiB in flight: what the store can give."""

@@ -71,6 +71,35 @@ TEST_CASE("without a block device the bytes added to the page cache are counted"
   CHECK(events.back().sequential >= events.back().bytes / 10 * 9);
 }
 
+TEST_CASE("misses of any file are counted by process and store while that is asked for") {
+  const ScratchDirectory directory;
+  const MemoryFileSystem store(directory.path() + "/mount", mib);  // below the floor
+  const FileId file = file_id(store.file());
+  Watch watch(directory.path());
+  watch.probes().watch_cache_fills(true);
+  // Of one that reads the second half, and of nobody.
+  const auto misses = [&](pid_t pid) {
+    uint64_t sum = 0;
+    for (const NeighbourReads& one : watch.probes().take_neighbour_reads()) {
+      const bool here = one.store == DeviceNumber{file.device_major, file.device_minor};
+      if (here && (pid == 0 || one.pid == pid)) sum += one.misses;
+    }
+    return sum;
+  };
+  REQUIRE(run_reader([&] { return read_pages(store.file(), pages); }));
+  CHECK(misses(0) == 0);
+
+  watch.probes().watch_neighbours(true);
+  ReaderProcess reader([&] { return read_pages(store.file(), 2 * pages, pages); });
+  REQUIRE(reader.finish());
+  CHECK(misses(reader.pid()) == pages);
+  CHECK(misses(0) == 0);  // taken
+
+  watch.probes().watch_neighbours(false);
+  REQUIRE(run_reader([&] { return read_pages(store.file(), 2 * pages + 9, 2 * pages); }));
+  CHECK(misses(0) == 0);
+}
+
 TEST_CASE("pages that are still in a batch count at once") {
   const ScratchDirectory directory;
   const MemoryFileSystem store(directory.path() + "/mount", floor_bytes);

@@ -3,11 +3,13 @@
 """Files read ahead of readers whom a larger window does not help."""
 import os
 import signal
+import subprocess
+import sys
 
 import bus_case
 from bus_case import NOBODY, BusCase
 from lib.machine import Scratch, disk_scratch, make_cold
-from lib.processes import wait_for
+from lib.processes import end, read_line, spawn, wait_for
 from lib.programs import Reader, SlowStore, make_model
 
 MIB = 1 << 20
@@ -20,13 +22,15 @@ class SlowCase(BusCase):
     """A model on a store without a disk, 2 ms a request."""
 
     configuration = ON
+    store_options = ()
 
     def setUp(self):
         super().setUp()
         memory = self.enter(Scratch("/dev/shm", "prefetch"))
         source, mount = memory.folder("source"), memory.folder("mount")
         make_model(bus_case.BUILD, os.path.join(source, "model.safetensors"), MODEL_BYTES)
-        self.store = self.enter(SlowStore(bus_case.BUILD, source, mount))
+        make_model(bus_case.BUILD, os.path.join(source, "other"), 100 * MIB)
+        self.store = self.enter(SlowStore(bus_case.BUILD, source, mount, *self.store_options))
         self.model = os.path.join(mount, "model.safetensors")
         make_cold(self.model)
 
@@ -123,6 +127,40 @@ class Interrupted(SlowCase):
         self.store.let_go()
         self.assertTrue(wait_for(lambda: not self.workers(), 10))
         self.assertEqual(self.history("finished", pid=reader.pid), [])
+
+
+class Beside(SlowCase):
+    """Another process reads here and there from the same store."""
+
+    store_options = ("--rate", "100000000")
+    reads = ("import os, random, sys\n"
+             "file = os.open(sys.argv[1], os.O_RDONLY)\n"
+             "os.posix_fadvise(file, 0, 0, os.POSIX_FADV_RANDOM)\n"
+             "print(flush=True)\n"
+             "while True: os.pread(file, 4096, random.randrange(25600) * 4096)\n")
+
+    def setUp(self):
+        super().setUp()
+        other = os.path.join(os.path.dirname(self.model), "other")
+        process = spawn([sys.executable, "-c", self.reads, other], stdout=subprocess.PIPE, bufsize=0)
+        self.addCleanup(process.stdout.close)
+        self.addCleanup(end, process)
+        read_line(process.stdout, 10, "the other process")
+
+    def test_a_load_is_helped_in_small_steps(self):
+        for options in (("--close",), ()):
+            with self.subTest(options=options):
+                make_cold(self.model)
+                reader = self.reader("mmap-sequential", *options)
+                [shared] = self.wait_history("shared", pid=reader.pid)
+                self.assertIn("others read from its store", shared["text"])
+                [ahead] = self.wait_history("prefetching", pid=reader.pid)
+                self.assertEqual(reader.loaded()["bytes"], MODEL_BYTES)
+                self.wait_history("finished", pid=reader.pid)
+                if not options:
+                    self.assertIn("in small steps", ahead["reason"])
+                    # By its own window alone no more is there than was when the other was noticed.
+                    self.assertEqual(len(self.wait_history("rewindowed", pid=reader.pid)), 2)
 
 
 class Off(SlowCase):

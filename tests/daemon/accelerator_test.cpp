@@ -23,21 +23,22 @@ namespace {
 constexpr uint64_t MiB = 1ULL << 20;
 constexpr size_t parts = 1024;  // of a file of 600 MiB
 
-// struct TaskPacket of daemon/prefetch_protocol.cpp has the start at 40 and the budget at 64,
-// ProgressPacket follows it.
+// struct TaskPacket of daemon/prefetch_protocol.cpp has the start at 40, the budget at 64 and
+// whether it is paced at 80, PermitPacket and ProgressPacket follow it.
 constexpr char worker[] = R"(#!/usr/bin/env python3
 import os, struct
-def told(budget):
+def told(budget, paced):
     with open(os.path.dirname(__file__) + "/budgets", "a") as file:
-        file.write(f"{inode} {budget}\n")
+        file.write(f"{inode} {budget} {paced}\n")
     os.write(0, struct.pack("<IIQQ32s256s", version, 0, min(budget, size), 0, b"test", b""))
 task = os.read(0, 1024)
 version, inode, size, start = struct.unpack_from("<I20xQQQ", task)
 with open(os.path.dirname(__file__) + f"/start-{inode}", "w") as file:
     file.write(str(start))
-told(struct.unpack_from("<Q", task, 64)[0])
-while word := os.read(0, 8):
-    told(struct.unpack("<Q", word)[0])
+told(struct.unpack_from("<Q", task, 64)[0], struct.unpack_from("<I", task, 80)[0])
+while word := os.read(0, 64):
+    paced, budget = struct.unpack("<4xIQ", word)
+    told(budget, paced)
 )";
 
 // struct TaskPacket of daemon/follow_protocol.cpp has the process at 4. One that finds the file
@@ -110,8 +111,20 @@ class Machine {
     std::ifstream budgets(tree_.root() + "/budgets");
     uint64_t last = 0;
     uint64_t of = 0;
-    for (uint64_t budget = 0; budgets >> of >> budget;) {
+    bool paced = false;
+    for (uint64_t budget = 0; budgets >> of >> budget >> paced;) {
       if (of == inode) last = budget;
+    }
+    return last;
+  }
+  /// Whether it was told to space its requests the last time that it was told anything.
+  [[nodiscard]] bool is_paced(uint64_t inode) const {
+    std::ifstream budgets(tree_.root() + "/budgets");
+    bool last = false;
+    uint64_t of = 0;
+    bool paced = false;
+    for (uint64_t budget = 0; budgets >> of >> budget >> paced;) {
+      if (of == inode) last = paced;
     }
     return last;
   }
@@ -155,12 +168,26 @@ class Machine {
 
 }  // namespace
 
+TEST_CASE("a worker is told whether others read from its store") {
+  Machine machine;
+  auto subject = Machine::load(1, 100);
+  subject.question.shared = GENERATE(true, false);
+  const bool shared = subject.question.shared;
+  machine.leave_report(subject.reader, 0, 0);
+  machine.start(subject);
+  machine.run_until([&] { return machine.told(100) != 0; });
+  CHECK(machine.is_paced(100) == shared);
+  machine.accelerator().share(subject.reader, !shared);
+  machine.run_until([&] { return machine.is_paced(100) != shared; });
+  CHECK(machine.told(100) == 600 * MiB);
+}
+
 TEST_CASE("a worker begins where its reader is when that is far from where the file begins") {
   Machine machine;
   auto subject = Machine::load(1, 100);
   uint64_t start = 0;
   SECTION("by more than it has read") {
-    subject.position_bytes = 500 * MiB + 4711;
+    subject.position_bytes = 503 * MiB + 4711;
     start = 500 * MiB;
   }
   SECTION("not when it came there in order") {
@@ -169,6 +196,7 @@ TEST_CASE("a worker begins where its reader is when that is far from where the f
   SECTION("not behind its end") {
     subject.position_bytes = 600 * MiB;
   }
+  machine.leave_report(subject.reader, 0, 0);
   machine.start(subject);
   machine.run_until([&] { return machine.told(100) != 0; });
   CHECK(machine.start_of(100) == start);

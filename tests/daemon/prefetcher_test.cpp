@@ -44,8 +44,8 @@ TEST_CASE("the last word of a worker counts also when it had a budget unread", "
   PrefetchOrder order;
   order.reader = {{1, 1}, {8, 0, 42}};
   order.file_size = 1 << 20;
-  REQUIRE(prefetcher.start(order, 0).ok());
-  prefetcher.allow(order.reader.file, 4096);
+  REQUIRE(prefetcher.start(order, {0}).ok());
+  prefetcher.allow(order.reader.file, {4096});
   siginfo_t ended{};
   REQUIRE(waitid(P_ALL, 0, &ended, WEXITED | WNOWAIT) == 0);
   while (heard.empty()) REQUIRE(sd_event_run(loop.get(), UINT64_MAX) >= 0);

@@ -74,12 +74,12 @@ TEST_CASE("a worker reads on its reader's account, or on the daemon's") {
   PrefetchOrder order = order_for(reader, file.path());
   const bool on_reader = GENERATE(true, false);
   order.account = on_reader ? PrefetchOrder::Account::reader : PrefetchOrder::Account::daemon;
-  REQUIRE(fetching.prefetcher().start(order, mib).ok());
+  REQUIRE(fetching.prefetcher().start(order, {mib}).ok());
   fetching.wait_for(order.reader.file, mib);
   const pid_t worker = worker_pid();
   REQUIRE(worker > 0);
   CHECK(groups_of(worker) == groups_of(on_reader ? reader.pid() : getpid()));
-  fetching.prefetcher().allow(order.reader.file, all_bytes);
+  fetching.prefetcher().allow(order.reader.file, {all_bytes});
   fetching.end_of(order.reader.file);
   // Reaped: its group can go.
   fetching.run_until([&] { return kill(worker, 0) != 0; });

@@ -77,17 +77,17 @@ TEST_CASE("no byte beyond the budget is read, and more once it grows") {
   Ground ground;
   Fetching fetching;
   Prefetcher& prefetcher = fetching.prefetcher();
-  REQUIRE(prefetcher.start(ground.order, 0).ok());
-  prefetcher.allow(ground.id(), 3 * mib);
+  REQUIRE(prefetcher.start(ground.order, {0}).ok());
+  prefetcher.allow(ground.id(), {3 * mib});
   CHECK(fetching.wait_for(ground.id(), 3 * mib).fetched_bytes == 3 * mib);
   CHECK(ground.has_resident(3 * mib));
-  prefetcher.allow(ground.id(), 5 * mib);
+  prefetcher.allow(ground.id(), {5 * mib});
   CHECK(fetching.wait_for(ground.id(), 5 * mib).fetched_bytes == 5 * mib);
   CHECK(ground.has_resident(5 * mib));
   CHECK(prefetcher.runs(ground.id()));
   // A smaller one takes nothing back.
-  prefetcher.allow(ground.id(), mib);
-  prefetcher.allow(ground.id(), all_bytes);
+  prefetcher.allow(ground.id(), {mib});
+  prefetcher.allow(ground.id(), {all_bytes});
   CHECK(fetching.end_of(ground.id()).fetched_bytes == file_bytes);
   CHECK(ground.has_resident(file_bytes));
 }
@@ -95,15 +95,15 @@ TEST_CASE("no byte beyond the budget is read, and more once it grows") {
 TEST_CASE("the order says where to begin, and what is before that comes last") {
   Ground ground;
   Fetching fetching;
-  ground.order.start_bytes = 30 * mib;
-  REQUIRE(fetching.prefetcher().start(ground.order, 2 * mib).ok());
+  ground.order.start_bytes = 28 * mib;
+  REQUIRE(fetching.prefetcher().start(ground.order, {2 * mib}).ok());
   CHECK(fetching.wait_for(ground.id(), 2 * mib).fetched_bytes == 2 * mib);
-  CHECK(has_resident(ground.file.path(), 2 * mib, 30 * mib));
-  fetching.prefetcher().allow(ground.id(), 13 * mib);
+  CHECK(has_resident(ground.file.path(), 2 * mib, 28 * mib));
+  fetching.prefetcher().allow(ground.id(), {13 * mib});
   CHECK(fetching.wait_for(ground.id(), 13 * mib).fetched_bytes == 13 * mib);
-  CHECK(has_resident(ground.file.path(), 10 * mib, 30 * mib));
+  CHECK(has_resident(ground.file.path(), 12 * mib, 28 * mib));
   CHECK(ground.has_resident(13 * mib));
-  fetching.prefetcher().allow(ground.id(), all_bytes);
+  fetching.prefetcher().allow(ground.id(), {all_bytes});
   CHECK(fetching.end_of(ground.id()).fetched_bytes == file_bytes);
   CHECK(ground.has_resident(file_bytes));
 }
@@ -111,9 +111,9 @@ TEST_CASE("the order says where to begin, and what is before that comes last") {
 TEST_CASE("a budget may grow in many small steps") {
   Ground ground;
   Fetching fetching;
-  REQUIRE(fetching.prefetcher().start(ground.order, 0).ok());
+  REQUIRE(fetching.prefetcher().start(ground.order, {0}).ok());
   for (uint64_t budget = 4096; budget <= 200 * 4096; budget += 4096) {
-    fetching.prefetcher().allow(ground.id(), budget);
+    fetching.prefetcher().allow(ground.id(), {budget});
     REQUIRE(fetching.wait_for(ground.id(), budget).fetched_bytes == budget);
   }
 }
@@ -121,7 +121,7 @@ TEST_CASE("a budget may grow in many small steps") {
 TEST_CASE("a worker that reads is the reader's user, without a right and behind a filter") {
   Ground ground;
   Fetching fetching;
-  REQUIRE(fetching.prefetcher().start(ground.order, mib).ok());
+  REQUIRE(fetching.prefetcher().start(ground.order, {mib}).ok());
   fetching.wait_for(ground.id(), mib);
   const pid_t worker = worker_pid();
   REQUIRE(worker > 0);
@@ -175,10 +175,10 @@ TEST_CASE("a reader that has gone is not read ahead of, nor is one with its numb
 TEST_CASE("a file that shrinks ends its worker") {
   Ground ground;
   Fetching fetching;
-  REQUIRE(fetching.prefetcher().start(ground.order, 2 * mib).ok());
+  REQUIRE(fetching.prefetcher().start(ground.order, {2 * mib}).ok());
   fetching.wait_for(ground.id(), 2 * mib);
   REQUIRE(truncate(ground.file.path().c_str(), 3 * mib) == 0);
-  fetching.prefetcher().allow(ground.id(), all_bytes);
+  fetching.prefetcher().allow(ground.id(), {all_bytes});
   const PrefetchProgress last = fetching.end_of(ground.id());
   CHECK(says(last, "shorter"));
   CHECK(last.fetched_bytes <= 3 * mib);
@@ -188,7 +188,7 @@ TEST_CASE("a worker that is killed has ended with trouble, one that is stopped i
   Ground ground;
   Fetching fetching;
   Prefetcher& prefetcher = fetching.prefetcher();
-  REQUIRE(prefetcher.start(ground.order, mib).ok());
+  REQUIRE(prefetcher.start(ground.order, {mib}).ok());
   fetching.wait_for(ground.id(), mib);
   const pid_t worker = worker_pid();
   REQUIRE(worker > 0);

@@ -74,7 +74,7 @@ PrefetchProgress Fetching::wait_for(const FileId& file, uint64_t bytes) {
 
 PrefetchProgress Fetching::fetch(const PrefetchOrder& order) {
   said.erase(order.reader.file);
-  const Status started = prefetcher_.start(order, all_bytes);
+  const Status started = prefetcher_.start(order, {all_bytes});
   if (!started.ok()) throw std::runtime_error(started.error().message);
   return end_of(order.reader.file);
 }

@@ -64,7 +64,7 @@ TEST_CASE("through a mapping no byte beyond the budget is read") {
   Process reader([&] { return map_and_count(server.path(), 3 * mib, MADV_RANDOM); });
   Fetching fetching;
   const auto order = order_for(reader, server.path(), PrefetchOrder::Way::mapping);
-  REQUIRE(fetching.prefetcher().start(order, 3 * mib).ok());
+  REQUIRE(fetching.prefetcher().start(order, {3 * mib}).ok());
   CHECK(fetching.wait_for(order.reader.file, 3 * mib).fetched_bytes == 3 * mib);
   reader.go();
 }
@@ -76,14 +76,14 @@ TEST_CASE("through a mapping the order says where to begin") {
     auto* const at = static_cast<char*>(mmap(nullptr, file_bytes, PROT_READ, MAP_SHARED, fd, 0));
     close(fd);
     Process::wait_for_go();
-    return is_resident(resident_pages(at, 5 * mib) * page, 0) &&
-           is_resident(resident_pages(at + 5 * mib, mib) * page, mib) &&
-           is_resident(resident_pages(at + 6 * mib, 2 * mib) * page, 0);
+    return is_resident(resident_pages(at, 4 * mib) * page, 0) &&
+           is_resident(resident_pages(at + 4 * mib, mib) * page, mib) &&
+           is_resident(resident_pages(at + 5 * mib, 3 * mib) * page, 0);
   });
   Fetching fetching;
   auto order = order_for(reader, server.path(), PrefetchOrder::Way::mapping);
-  order.start_bytes = 5 * mib;
-  REQUIRE(fetching.prefetcher().start(order, mib).ok());
+  order.start_bytes = 4 * mib;
+  REQUIRE(fetching.prefetcher().start(order, {mib}).ok());
   CHECK(fetching.wait_for(order.reader.file, mib).fetched_bytes == mib);
   reader.go();
 }
@@ -93,7 +93,7 @@ TEST_CASE("behind the end of a mapped file comes what is before the beginning of
   Process reader([&] { return map_and_count(server.path(), file_bytes, MADV_RANDOM); });
   Fetching fetching;
   auto order = order_for(reader, server.path(), PrefetchOrder::Way::mapping);
-  order.start_bytes = 5 * mib;
+  order.start_bytes = 4 * mib;
   CHECK(fetching.fetch(order).fetched_bytes == file_bytes);
   reader.go();
 }
@@ -103,7 +103,7 @@ TEST_CASE("a worker on a mapping keeps the two rights that it takes") {
   Process reader([&] { return map_and_count(server.path(), file_bytes); });
   Fetching fetching;
   const auto order = order_for(reader, server.path(), PrefetchOrder::Way::mapping);
-  REQUIRE(fetching.prefetcher().start(order, mib).ok());
+  REQUIRE(fetching.prefetcher().start(order, {mib}).ok());
   fetching.wait_for(order.reader.file, mib);
   const pid_t worker = worker_pid();
   REQUIRE(worker > 0);
@@ -114,7 +114,7 @@ TEST_CASE("a worker on a mapping keeps the two rights that it takes") {
   CHECK(status_of(worker, "Seccomp") == "2");
 #endif
   reader.end();
-  fetching.prefetcher().allow(order.reader.file, all_bytes);
+  fetching.prefetcher().allow(order.reader.file, {all_bytes});
   CHECK(fetching.end_of(order.reader.file).trouble.find("the reader has ended") == 0);
 }
 
@@ -147,7 +147,7 @@ TEST_CASE("no more is asked of a FUSE server than it takes before it drops read-
   constexpr unsigned usable = 9 - 9 / 4;
   CHECK(connection.value().room().value() == usable);
   server.control().hang_reads = true;
-  REQUIRE(fetching.prefetcher().start(order, all_bytes).ok());
+  REQUIRE(fetching.prefetcher().start(order, {all_bytes}).ok());
   while (server.control().unanswered < usable) sched_yield();
   CHECK(connection.value().room().value() == 0);
   server.end();

@@ -25,29 +25,41 @@ TEST_CASE("an order arrives as it was given") {
   PrefetchTask task;
   task.order = {.reader = {{4711, 12345}, {8, 3, 99}},
                 .file_size = 10 * mib,
-                .start_bytes = 9 * mib,
+                .start_bytes = 8 * mib,
                 .way = PrefetchOrder::Way::mapping,
                 .account = PrefetchOrder::Account::daemon,
                 .step_bytes = 4 * mib,
                 .unit_bytes = 128 << 10};
-  task.budget_bytes = 7 * mib;
+  task.permit = {7 * mib, true};
   const auto got = parse_prefetch_task(format_prefetch_task(task));
   REQUIRE(got.ok());
   const PrefetchOrder& order = got.value().order;
   CHECK(order.reader == task.order.reader);
   CHECK(order.file_size == 10 * mib);
-  CHECK(order.start_bytes == 9 * mib);
+  CHECK(order.start_bytes == 8 * mib);
   CHECK(order.way == PrefetchOrder::Way::mapping);
   CHECK(order.account == PrefetchOrder::Account::daemon);
   CHECK(order.step_bytes == 4 * mib);
   CHECK(order.unit_bytes == 128 << 10);
-  CHECK(got.value().budget_bytes == 7 * mib);
+  CHECK(got.value().permit == task.permit);
 
   std::string packet = format_prefetch_task(task);
   CHECK_FALSE(parse_prefetch_task(packet + "x").ok());
   CHECK_FALSE(parse_prefetch_task(packet.substr(1)).ok());
   packet[0] = 77;
   CHECK_FALSE(parse_prefetch_task(packet).ok());
+}
+
+TEST_CASE("a permit arrives as it was given") {
+  const PrefetchPermit permit{7 * mib, GENERATE(true, false)};
+  std::string packet = format_prefetch_permit(permit);
+  const auto got = parse_prefetch_permit(packet);
+  REQUIRE(got.ok());
+  CHECK(got.value() == permit);
+  CHECK_FALSE(parse_prefetch_permit(packet + "x").ok());
+  CHECK_FALSE(parse_prefetch_permit("").ok());
+  packet[0] = 77;
+  CHECK_FALSE(parse_prefetch_permit(packet).ok());
 }
 
 TEST_CASE("a worker's report is believed as far as it can be true") {
@@ -80,17 +92,17 @@ TEST_CASE("a worker's report is believed as far as it can be true") {
 TEST_CASE("workers are limited, one a file, and stopped ones count until they are gone") {
   Fetching fetching({2}, silent);
   Prefetcher& prefetcher = fetching.prefetcher();
-  REQUIRE(prefetcher.start(order_on(1), mib).ok());
-  REQUIRE(prefetcher.start(order_on(1), mib).ok());
-  REQUIRE(prefetcher.start(order_on(2), mib).ok());
-  const Status third = prefetcher.start(order_on(3), mib);
+  REQUIRE(prefetcher.start(order_on(1), {mib}).ok());
+  REQUIRE(prefetcher.start(order_on(1), {mib}).ok());
+  REQUIRE(prefetcher.start(order_on(2), {mib}).ok());
+  const Status third = prefetcher.start(order_on(3), {mib});
   REQUIRE_FALSE(third.ok());
   CHECK(third.error().code == ErrorCode::limit_exceeded);
   CHECK(prefetcher.runs({8, 0, 2}));
   CHECK_FALSE(prefetcher.runs({8, 0, 3}));
   prefetcher.stop({8, 0, 1});
-  CHECK_FALSE(prefetcher.start(order_on(3), mib).ok());
-  fetching.run_until([&] { return prefetcher.start(order_on(3), mib).ok(); });
+  CHECK_FALSE(prefetcher.start(order_on(3), {mib}).ok());
+  fetching.run_until([&] { return prefetcher.start(order_on(3), {mib}).ok(); });
   CHECK(fetching.words == 0);
 }
 
@@ -98,19 +110,19 @@ TEST_CASE("a store keeps some workers at most, and so does a user") {
   Fetching fetching({8, 2, 3}, silent);
   Prefetcher& prefetcher = fetching.prefetcher();
   PrefetchOrder order = order_on(1);
-  REQUIRE(prefetcher.start(order, mib).ok());
+  REQUIRE(prefetcher.start(order, {mib}).ok());
   order.reader.file.inode = 2;
-  REQUIRE(prefetcher.start(order, mib).ok());
+  REQUIRE(prefetcher.start(order, {mib}).ok());
   order.reader.file.inode = 3;
-  CHECK(prefetcher.start(order, mib).error().message ==
+  CHECK(prefetcher.start(order, {mib}).error().message ==
         "too many files of its store are read ahead");
   order.reader.file.device_minor = 1;
-  REQUIRE(prefetcher.start(order, mib).ok());
+  REQUIRE(prefetcher.start(order, {mib}).ok());
   order.reader.file.inode = 4;
-  CHECK(prefetcher.start(order, mib).error().message ==
+  CHECK(prefetcher.start(order, {mib}).error().message ==
         "too many files are read ahead for its user");
   order.uid = 65534;
-  CHECK(prefetcher.start(order, mib).ok());
+  CHECK(prefetcher.start(order, {mib}).ok());
 }
 
 TEST_CASE("a worker that ends without a word, or cannot be started, is trouble") {
@@ -119,7 +131,7 @@ TEST_CASE("a worker that ends without a word, or cannot be started, is trouble")
     CHECK(fetching.fetch(order_on(1)).trouble == "the worker ended early: status 1");
   }
   Fetching fetching({16}, "/nonexistent/tuneshift-prefetch");
-  const Status started = fetching.prefetcher().start(order_on(1), mib);
+  const Status started = fetching.prefetcher().start(order_on(1), {mib});
   REQUIRE_FALSE(started.ok());
   CHECK(started.error().code == ErrorCode::io);
 }
@@ -134,15 +146,15 @@ TEST_CASE("an order that no worker would take starts none") {
     order.file_size = 0;
   }
   SECTION("start behind the end") {
-    order.start_bytes = order.file_size;
+    order.start_bytes = order.file_size = 100 * mib;
   }
-  SECTION("start within a page") {
+  SECTION("start within a piece") {
     order.start_bytes = 4711;
   }
   SECTION("process") {
     order.reader.process.pid = 0;
   }
-  const Status started = fetching.prefetcher().start(order, mib);
+  const Status started = fetching.prefetcher().start(order, {mib});
   REQUIRE_FALSE(started.ok());
   CHECK(started.error().code == ErrorCode::invalid_argument);
 }

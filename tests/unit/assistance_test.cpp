@@ -56,6 +56,27 @@ void check_none(const AssistanceQuestion& question, const std::string& reason) {
 
 }  // namespace
 
+TEST_CASE("beside others a worker takes the place of the window, where it can", "[assistance]") {
+  AssistanceQuestion question = rewindowed();
+  question.shared = true;
+  Assistance answer = decide_assistance(question);
+  CHECK(answer.kind == Kind::prefetch);
+  CHECK(answer.reason ==
+        "its window is small beside others, in small steps as others read from its store");
+  question = closed_after_mmap();
+  question.shared = true;
+  answer = decide_assistance(question);
+  CHECK(answer.kind == Kind::prefetch);
+  CHECK(answer.reason == "its descriptor is closed, in small steps as others read from its store");
+  // One more open may evict.
+  question = rewindowed();
+  question.shared = question.fuse = true;
+  question.mapped = false;
+  answer = decide_assistance(question);
+  CHECK(answer.kind == Kind::window);
+  CHECK(answer.reason == "its own, as others read from its store");
+}
+
 TEST_CASE("a window that was reset suffices for what continues", "[assistance]") {
   AssistanceQuestion question = rewindowed();
   CHECK(decide_assistance(question).kind == Kind::window);

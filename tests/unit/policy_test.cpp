@@ -94,6 +94,25 @@ TEST_CASE("a store without disks has its bdi's knobs") {
   CHECK(policy.lease(id)->stores.size() == 2);
 }
 
+TEST_CASE(
+    "where others read from its store no load or suspect raises its read-ahead, a person does") {
+  Policy policy = automatic();
+  const auto load = policy.add(lease(LeaseKind::load, "throughput", {vda, fuse}));
+  policy.share({fuse.bdi});
+  const auto desired = policy.decide(100 * s, machine_of({})).desired;
+  CHECK_FALSE(desired.contains("bdi/0:44/read_ahead_kb"));
+  CHECK(desired.contains("block/vda/queue/read_ahead_kb"));
+  CHECK(desired.contains(pressure));
+  policy.remove(load);
+  policy.add(lease(LeaseKind::suspect, "throughput", {fuse}));
+  CHECK_FALSE(policy.decide(200 * s, machine_of({})).desired.contains("bdi/0:44/read_ahead_kb"));
+  const auto hold = policy.add(lease(LeaseKind::hold, "throughput", {fuse}));
+  CHECK(text_of(policy.decide(300 * s, machine_of({})), "bdi/0:44/read_ahead_kb") == "16384");
+  policy.remove(hold);
+  policy.share({});
+  CHECK(text_of(policy.decide(400 * s, machine_of({})), "bdi/0:44/read_ahead_kb") == "16384");
+}
+
 TEST_CASE("under device mapper the read-ahead is the file system's, other knobs are the leaves'") {
   const Store mapped{"252:0", "block/dm-0/queue/read_ahead_kb", {"vda", "vdb"}, {"dm-0"}, "ext4"};
   Policy policy = automatic();
