@@ -14,6 +14,7 @@ import ceiling
 import figures
 import latencies
 import no_worse
+import remedies
 import switching
 import victim
 from lib import terminal
@@ -29,7 +30,7 @@ def note(text):
     print(terminal.paint("dim", text) if sys.stderr.isatty() else text, file=sys.stderr, flush=True)
 
 
-GROUPS = ("idle", "switch", "stall", "local", "slow", "ahead", "latency", "worse", "victim",
+GROUPS = ("idle", "switch", "stall", "local", "slow", "ahead", "latency", "worse", "victim", "remedies",
           "ceiling")
 
 
@@ -48,6 +49,7 @@ def measure(stack, build, options):
         "ahead": lambda: ahead.read_ahead(stack, build, memory, daemon, options.rounds, note),
         "latency": lambda: latencies.by_latency(build, memory, daemon, options.rounds, note),
         "worse": lambda: no_worse.no_worse(stack, build, memory, daemon, options.rounds, note),
+        "remedies": lambda: remedies.remedies(stack, build, memory, daemon, options.rounds, note),
         "victim": lambda: victim.victim(stack, build, memory, daemon, options.rounds, note),
         "slow": lambda: figures.slow_store(stack, build, memory, daemon, options.rounds, note),
     }
