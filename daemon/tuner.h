@@ -215,13 +215,13 @@ class Tuner {
   Timer settled_timer_;
   Mode mode_before_pause_ = Mode::observe;
   bool pausing_ = false;
+  bool watches_neighbours_ = false;
   unsigned retries_ = 0;
 
   Accelerator accelerator_;
   Timer closed_timer_;  ///< for suspects whose descriptor is closed: no event tells how they go on
   Timer neighbour_timer_;
   Neighbours neighbours_;
-  bool watches_neighbours_ = false;
   std::map<Reader, Helped> helped_;
   std::map<std::string, uint64_t> noticed_ns_;  ///< lease owner → when its cause was noticed
   std::map<std::string, uint64_t> settling_;    ///< new bdi → when its set-up is over

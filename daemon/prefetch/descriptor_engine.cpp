@@ -57,8 +57,11 @@ class Engine {
         if (Status status = time_unit(); !status.ok()) return status.error();
       } else if (link_.is_paced()) {
         if (!link_.listen(pace_.wait_us(monotonic_now_ns()))) return false;
-        if (auto more = ask_in_time(); !more || more.value()) {
-          if (!more) return more.error();
+        const auto asked = ask_in_time();
+        if (!asked) return asked.error();
+        if (asked.value()) {
+          worth_.paused();
+          link_.report(fetched());
           continue;
         }
       } else {
@@ -73,7 +76,6 @@ class Engine {
       const uint64_t next = std::min({arrived_ + piece_bytes_, asked_, last_});
       if (Status status = wait_for(next); !status.ok()) return status.error();
       arrived_ = next;
-      if (link_.is_paced()) worth_.paused();
       if (!worth_.goes_on(fetched(), monotonic_now_ns())) {
         link_.report_now(fetched());
         return Error{ErrorCode::unsupported, not_worth_it, {}, 0};
@@ -112,7 +114,7 @@ class Engine {
     return status;
   }
 
-  // One piece if it is time. False: see what has arrived.
+  // One piece if it is time; waits for it and all before it now and then. False: there is none.
   Result<bool> ask_in_time() {
     if (asked_ >= limit()) return false;
     const uint64_t now_ns = monotonic_now_ns();
@@ -124,7 +126,8 @@ class Engine {
     if (pace_.is_known() && asked_ - arrived_ < Pace::timed_each * piece_bytes_) return true;
     if (Status status = wait_for(next); !status.ok()) return status.error();
     pace_.answered(monotonic_now_ns() - now_ns);
-    return false;
+    arrived_ = next;
+    return true;
   }
 
   void ask() {

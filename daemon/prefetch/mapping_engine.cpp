@@ -86,14 +86,14 @@ class Engine {
         if (!link_.listen(std::nullopt)) return false;
         continue;
       }
+      const uint64_t before = asked_bytes_;
       auto asked = ask_piece();
       if (!asked) return asked.error();
       if (!asked.value()) return false;
-      const uint64_t since_ns = asked_ns_;
       const size_t left = link_.is_paced() ? 0 : pieces_in_flight;
       if (Status status = settle(left); !status.ok()) return status.error();
       if (link_.is_paced()) {
-        pace_.answered(monotonic_now_ns() - since_ns);
+        if (asked_bytes_ > before) pace_.answered(monotonic_now_ns() - asked_ns_);
         worth_.paused();
       }
       if (!worth_.goes_on(arrived_bytes_, monotonic_now_ns())) {

@@ -56,18 +56,16 @@ inline void Pace::answered(uint64_t ns) {
   last_ns_.at(answers_++ % judged_answers) = ns;
   alone_ns_ = std::min(alone_ns_, ns);
   if (answers_ <= judged_answers) return;
-  const auto quickest =
-      static_cast<double>(*std::min_element(last_ns_.begin(), last_ns_.end()));
+  const auto quickest = static_cast<double>(*std::min_element(last_ns_.begin(), last_ns_.end()));
   const bool queues = quickest > slower * static_cast<double>(alone_ns_);
-  in_flight_ =
-      std::clamp(in_flight_ * (queues ? 0.8 : 1.25), least_in_flight, most_in_flight);
+  in_flight_ = std::clamp(in_flight_ * (queues ? 0.8 : 1.25), least_in_flight, most_in_flight);
 }
 
 inline void Pace::asked(uint64_t bytes, uint64_t now_ns) {
   if (!is_known()) return;
-  const auto ns = static_cast<uint64_t>(static_cast<double>(bytes) *
-                                        static_cast<double>(alone_ns_) /
-                                        (in_flight_ * static_cast<double>(step_bytes_)));
+  const auto ns =
+      static_cast<uint64_t>(static_cast<double>(bytes) * static_cast<double>(alone_ns_) /
+                            (in_flight_ * static_cast<double>(step_bytes_)));
   // One that was late is made up for, several are not: that would be a burst.
   next_ns_ = std::max(next_ns_, now_ns - std::min(now_ns, ns)) + ns;
 }

@@ -8,6 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <optional>
 #include <string>
@@ -26,6 +27,8 @@ namespace tuneshift {
 namespace {
 
 constexpr size_t max_cgroup_bytes = 16384;
+// What end_large_windows() reads is little beside it.
+constexpr uint64_t well_budgeted = uint64_t{64} << 20;
 
 Error refused(const char* message) {
   return {ErrorCode::not_found, message, {}, 0};
@@ -54,7 +57,7 @@ class Worker {
     }
     auto found = find_file(process.value(), order_.reader.file);
     if (!found) return found.error();
-    if (link_.is_paced()) {
+    if (link_.is_paced() && link_.budget_bytes() >= std::min(order_.file_size, well_budgeted)) {
       const UniqueFd pidfd(static_cast<int>(syscall(SYS_pidfd_open, order_.reader.process.pid, 0)));
       if (process.value().alive()) {
         end_large_windows(pidfd.get(), found.value(), order_.file_size);

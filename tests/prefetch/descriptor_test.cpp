@@ -108,6 +108,19 @@ TEST_CASE("the order says where to begin, and what is before that comes last") {
   CHECK(ground.has_resident(file_bytes));
 }
 
+TEST_CASE("a worker that is paced reads all of it as well, and may be let loose again") {
+  Ground ground;
+  Fetching fetching;
+  REQUIRE(fetching.prefetcher().start(ground.order, {24 * mib, true}).ok());
+  CHECK(fetching.wait_for(ground.id(), 24 * mib).fetched_bytes == 24 * mib);
+  CHECK(ground.has_resident(24 * mib));
+  fetching.prefetcher().allow(ground.id(), {all_bytes, GENERATE(true, false)});
+  const PrefetchProgress last = fetching.end_of(ground.id());
+  CHECK(last.trouble.empty());
+  CHECK(last.fetched_bytes == file_bytes);
+  CHECK(ground.has_resident(file_bytes));
+}
+
 TEST_CASE("a budget may grow in many small steps") {
   Ground ground;
   Fetching fetching;

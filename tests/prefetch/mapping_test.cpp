@@ -88,6 +88,19 @@ TEST_CASE("through a mapping the order says where to begin") {
   reader.go();
 }
 
+TEST_CASE("a worker on a mapping that is paced reads all of it as well") {
+  FuseServer server(safetensors_header());
+  Process reader([&] { return map_and_count(server.path(), file_bytes, MADV_RANDOM); });
+  Fetching fetching;
+  const auto order = order_for(reader, server.path(), PrefetchOrder::Way::mapping);
+  REQUIRE(fetching.prefetcher().start(order, {all_bytes, true}).ok());
+  const PrefetchProgress last = fetching.end_of(order.reader.file);
+  CHECK(last.trouble.empty());
+  CHECK(last.fetched_bytes == file_bytes);
+  CHECK(server.control().opens == 1);
+  reader.go();
+}
+
 TEST_CASE("behind the end of a mapped file comes what is before the beginning of the order") {
   FuseServer server(safetensors_header());
   Process reader([&] { return map_and_count(server.path(), file_bytes, MADV_RANDOM); });
