@@ -57,10 +57,10 @@ int BPF_PROG(on_cache_fill, struct folio* folio) {
   __u64 bytes = folio_pages(folio) << set->page_shift;
   bool is_small = batch->bytes + bytes < TUNESHIFT_BATCH_BYTES;
   if (in_batch && is_current(batch, inode, index) && add_to_batch(batch, offset, bytes)) {
-    if (!is_small) count_neighbour(inode, set);
+    if (!is_small) count_neighbour(inode, offset, set);
     return 0;
   }
-  count_neighbour(inode, set);
+  count_neighbour(inode, offset, set);
 
   struct file_facts file = {};
   if (!describe_file(inode, set, &file) || inode->i_sb->s_magic == HUGETLBFS_MAGIC) return 0;

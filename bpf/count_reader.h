@@ -37,9 +37,10 @@ static __always_inline bool describe_file(struct inode* inode, const struct tune
 }
 
 // A miss of any file, however small, while somebody is helped. User space knows whom it helps.
-static __always_inline void count_neighbour(const struct inode* inode,
+static __always_inline void count_neighbour(struct inode* inode, __u64 offset,
                                             const struct tuneshift_settings* set) {
   if (!set->neighbours) return;
+  if (offset >= (__u64)BPF_CORE_READ(inode, i_size)) return;  // a write that appends
   struct task_struct* task = bpf_get_current_task_btf();
   if (task->flags & PF_KTHREAD || (__u32)task->tgid == set->own_pid ||
       (__u32)task->group_leader->real_parent->tgid == set->own_pid)

@@ -36,12 +36,13 @@ int BPF_PROG(on_bio_queue, struct bio* bio) {
   struct inode* inode =
       direct ? direct_inode(bio, &offset) : buffered_inode(bio, set->page_shift, &offset);
   if (!inode) return 0;
-  count_neighbour(inode, set);
+  // A stacked device (dm, md) queues the same bytes once more on the device below.
+  if (bio->bi_bdev->bd_dev == BPF_CORE_READ(inode, i_sb, s_dev))
+    count_neighbour(inode, offset, set);
 
   struct file_facts file = {};
   // Without a block device the file system's page-cache fills are counted instead.
   if (!describe_file(inode, set, &file) || !file.has_block_device) return 0;
-  // A stacked device (dm, md) queues the same bytes once more on the device below.
   if (bio->bi_bdev->bd_dev != file.key.device) return 0;
   if (!describe_process(set, &file)) return 0;
   count_miss(&file, offset, bio->bi_iter.bi_size,

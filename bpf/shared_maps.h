@@ -45,7 +45,8 @@ struct {
 } fill_batches SEC(".maps");
 
 struct {
-  __uint(type, BPF_MAP_TYPE_LRU_HASH);
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(map_flags, BPF_F_NO_PREALLOC);  // empty while nobody is helped
   __uint(max_entries, TUNESHIFT_NEIGHBOURS);
   __type(key, struct tuneshift_neighbour_key);
   __type(value, __u32);

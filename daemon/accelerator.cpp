@@ -332,7 +332,9 @@ void Accelerator::on_timer() {
     for (auto& [reader, followed] : ahead.readers) {
       followed.consumed_bytes = std::max(followed.consumed_bytes, hooks_.bytes_seen(reader));
     }
-    const bool waits = ahead.permit.budget_bytes > ahead.progress.fetched_bytes;
+    // One that is paced reports rarely; where its store hangs others read no longer either.
+    const bool waits =
+        !ahead.permit.paced && ahead.permit.budget_bytes > ahead.progress.fetched_bytes;
     if (waits && now_ns >= ahead.moved_ns + most_silent_ns) {
       silent.push_back(file);
     } else {

@@ -220,7 +220,7 @@ void Tuner::on_begun(const LoadChange& change) {
   helped.load = change.load;
   helped.path = path;
   helped.descriptors = facts.descriptors;
-  helped.rewindow_due = !helped.rewindowed;
+  helped.rewindow_due = helped.rewindow_due || !helped.rewindowed;
   helped.turn.reset();
   // A process that joins has had no help of its own yet.
   if (change.kind == LoadChangeKind::started || helped.rewindowed) {

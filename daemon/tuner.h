@@ -177,12 +177,15 @@ class Tuner {
   [[nodiscard]] AssistanceQuestion question_of(const Reader& reader, const Helped& helped,
                                                const Facts& facts);
   void look_at_closed_readers();
-  /// Looks who else reads from the stores of those who are helped, while any are.
+  /// Looks who else reads from the stores of those who are helped, while any are. For reconcile():
+  /// what follows from it is decided there.
   void set_neighbour_timer();
   void look_at_neighbours();
   /// Whether its reads are a load's, as far as is known, and nobody else's.
   [[nodiscard]] bool may_load(const Reader& reader, const Helped& helped) const;
-  void share_stores();
+  /// Whether the policy was told of other stores than before.
+  bool share_stores();
+  void share_store(const Reader& reader, Helped& helped);
   void on_consumed(const Reader& reader, uint64_t bytes);
   void on_ahead_ended(const Reader& reader, const PrefetchProgress& progress);
   void on_ahead_free(const Reader& reader);
@@ -222,6 +225,7 @@ class Tuner {
   Timer closed_timer_;  ///< for suspects whose descriptor is closed: no event tells how they go on
   Timer neighbour_timer_;
   Neighbours neighbours_;
+  std::set<std::string> shared_bdis_;
   std::map<Reader, Helped> helped_;
   std::map<std::string, uint64_t> noticed_ns_;  ///< lease owner → when its cause was noticed
   std::map<std::string, uint64_t> settling_;    ///< new bdi → when its set-up is over

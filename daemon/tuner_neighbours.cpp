@@ -19,8 +19,10 @@ DeviceNumber store_of_file(const FileId& file) {
 bool Tuner::may_load(const Reader& reader, const Helped& helped) const {
   if (helped.load != 0 || accelerator_.follows(reader)) return true;
   const Event* const event = detector_.latest(reader);
+  if (event == nullptr) return false;
+  const bool is_asked = detector_.facts(reader) == nullptr;
   // One that reads here and there has no need of a window, and waits for each request.
-  return event != nullptr && detector_.is_undecided_or_loading(reader) &&
+  return (is_asked || detector_.is_undecided_or_loading(reader)) &&
          (event->jumps < least_order_jumps || event->sequential >= event->bytes / 2);
 }
 
@@ -36,7 +38,7 @@ void Tuner::set_neighbour_timer() {
   }
   neighbour_timer_.off();
   neighbours_.forget();
-  share_stores();
+  static_cast<void>(share_stores());
 }
 
 void Tuner::look_at_neighbours() {
@@ -47,32 +49,40 @@ void Tuner::look_at_neighbours() {
   const uint64_t now_ns = monotonic_ns();
   neighbour_timer_.set(now_ns + Neighbours::period_ns);
   neighbours_.look(senses_.neighbour_reads(), helped, now_ns);
-  share_stores();
+  if (share_stores()) reconcile_soon();
 }
 
-void Tuner::share_stores() {
+bool Tuner::share_stores() {
+  // By its queue: a disk's partitions have one.
   std::set<std::string> bdis;
-  bool changed = false;
-  for (auto& [reader, helped] : helped_) {
-    const bool shared = neighbours_.share(store_of_file(reader.file));
-    if (shared) bdis.insert(store_of(reader).bdi);
-    if (std::exchange(helped.shared, shared) == shared) continue;
-    changed = true;
-    accelerator_.share(reader, shared);
-    if (!detector_.is_undecided_or_loading(reader)) continue;
-    // Its window follows the store's; one that has a worker has no need of a large one any more.
-    helped.rewindow_due = helped.rewindowed && (shared || !accelerator_.follows(reader));
-    helped.turn.reset();
-    recorder_.add(shared ? "shared" : "alone",
-                  helped.path + (shared ? ": others read from its store: help in small steps"
-                                        : ": nobody else reads from its store"),
-                  {{"pid", static_cast<uint32_t>(reader.process.pid)},
-                   {"path", helped.path},
-                   {"load", helped.load}});
+  for (const auto& [reader, helped] : helped_) {
+    const std::string& bdi = store_of(reader).bdi;
+    if (!bdi.empty() && neighbours_.share(store_of_file(reader.file))) bdis.insert(bdi);
   }
-  if (!changed) return;
-  policy_.share(std::move(bdis));
-  reconcile_soon();
+  for (auto& [reader, helped] : helped_) {
+    const bool shared = bdis.contains(store_of(reader).bdi);
+    if (std::exchange(helped.shared, shared) != shared) share_store(reader, helped);
+  }
+  if (bdis == shared_bdis_) return false;
+  shared_bdis_ = std::move(bdis);
+  policy_.share(shared_bdis_);
+  return true;
+}
+
+void Tuner::share_store(const Reader& reader, Helped& helped) {
+  accelerator_.share(reader, helped.shared);
+  if (!detector_.is_undecided_or_loading(reader)) return;
+  // Its window follows the store's; one that has a worker has no need of a large one any more.
+  if (helped.rewindowed && (helped.shared || accelerator_.progress(reader) == nullptr)) {
+    helped.rewindow_due = true;
+    helped.turn.reset();
+  }
+  recorder_.add(helped.shared ? "shared" : "alone",
+                helped.path + (helped.shared ? ": others read from its store: help in small steps"
+                                             : ": nobody else reads from its store"),
+                {{"pid", static_cast<uint32_t>(reader.process.pid)},
+                 {"path", helped.path},
+                 {"load", helped.load}});
 }
 
 }  // namespace tuneshift

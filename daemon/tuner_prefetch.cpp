@@ -177,6 +177,12 @@ void Tuner::on_ahead_ended(const Reader& reader, const PrefetchProgress& progres
   if (found == helped_.end()) return;
   Helped& helped = found->second;
   helped.ahead_over = true;
+  if (helped.rewindowed && !helped.shared && !progress.trouble.empty()) {
+    // It took the place of a window that was small then.
+    helped.rewindow_due = true;
+    helped.turn.reset();
+    reconcile_soon();
+  }
   const std::string trouble = escape(progress.trouble);
   const std::string text = mib(progress.fetched_bytes) + " read ahead" +
                            (progress.engine.empty() ? "" : " by " + escape(progress.engine)) +

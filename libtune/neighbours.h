@@ -28,10 +28,13 @@ class Neighbours {
   /// So many misses in as many looks: ten a second. Fewer are a program that starts, or a log.
   static constexpr size_t looks = 3;
   static constexpr uint64_t least_misses = 3;
-  /// A store stays shared for so long after the last look that found it so.
+  /// A store stays shared for so long after the last look that found it so; each time that it
+  /// becomes shared again twice as long.
   static constexpr uint64_t stays_ns = 2'000'000'000;
+  static constexpr uint64_t most_stays_ns = 64'000'000'000;
 
-  /// Whether the answer for some store became another one.
+  /// `helped` are all who are now; those of the last looks are not taken for others either. Whether
+  /// the answer for some store became another one.
   bool look(const std::vector<NeighbourReads>& reads, const std::set<pid_t>& helped,
             uint64_t now_ns);
   [[nodiscard]] bool share(const DeviceNumber& store) const { return shared_.contains(store); }
@@ -40,8 +43,10 @@ class Neighbours {
 
  private:
   std::array<std::map<DeviceNumber, uint64_t>, looks> misses_;  ///< of the last looks
+  std::array<std::set<pid_t>, looks> helped_;
   size_t next_ = 0;
   std::map<DeviceNumber, uint64_t> shared_;  ///< until when
+  std::map<DeviceNumber, uint64_t> stays_;   ///< how long the next time
 };
 
 }  // namespace tuneshift

@@ -129,7 +129,8 @@ void Policy::collect(const Lease& lease, const Machine& machine, bool anything_s
     const bool machine_wide = !is_of_device(entry->kind->target);
     if (!by_person(lease.kind) && entry->kind->use != Use::per_load) continue;
     if (lease.kind == LeaseKind::load && machine_wide && anything_serves) continue;
-    if (!by_person(lease.kind) && is_shared(knob, stores)) continue;
+    const bool of_load = lease.kind == LeaseKind::load || lease.kind == LeaseKind::suspect;
+    if (of_load && is_shared(knob, stores)) continue;
     if (lease.kind == LeaseKind::suspect &&
         std::none_of(stores.begin(), stores.end(), [&knob = knob](const Store& store) {
           return store.read_ahead_knob == knob;

@@ -120,12 +120,14 @@ class Engine {
     const uint64_t now_ns = monotonic_now_ns();
     if (pace_.wait_us(now_ns) > 0) return true;
     const uint64_t next = std::min(asked_ + piece_bytes_, limit());
+    const uint64_t submitted = bytes_submitted();
     will_need(asked_, next);
+    const bool cached = bytes_submitted() == submitted;
     pace_.asked(next - asked_, now_ns);
     asked_ = next;
     if (pace_.is_known() && asked_ - arrived_ < Pace::timed_each * piece_bytes_) return true;
     if (Status status = wait_for(next); !status.ok()) return status.error();
-    pace_.answered(monotonic_now_ns() - now_ns);
+    pace_.answered(cached ? 0 : monotonic_now_ns() - now_ns);
     arrived_ = next;
     return true;
   }

@@ -42,7 +42,7 @@ void end_large_windows(int pidfd, const FoundFile& found, uint64_t file_size) {
     // Each elsewhere, and far from where most readers begin: what is cached makes no window.
     const uint64_t at = file_size / 2 + file_size / 2 / (most_descriptors + 1) * place--;
     const auto offset = static_cast<off_t>(at / read_bytes * read_bytes);
-    if (pread(file.get(), data.data(), data.size(), offset) < 0) return;
+    if (pread(file.get(), data.data(), data.size(), offset) < 0) continue;
   }
 }
 

@@ -79,7 +79,7 @@ class Engine {
     at_ = seen_at_ = first;
     end_ = last;
     while (next_mapped()) {
-      if (asked_bytes_ >= link_.budget_bytes()) {
+      if (asked_bytes_ >= budget()) {
         if (Status status = settle(0); !status.ok()) return status.error();
         worth_.paused();
         link_.report_now(arrived_bytes_);
@@ -102,6 +102,7 @@ class Engine {
       }
       link_.report(arrived_bytes_);
     }
+    asked_bytes_ = (asked_bytes_ + page_bytes - 1) / page_bytes * page_bytes;
     return true;
   }
 
@@ -109,6 +110,13 @@ class Engine {
     uint64_t bytes = 0;
     uint64_t last_address = 0;
   };
+
+  // A part of the file that ends within a page leaves the next one's budgets within pages, which
+  // madvise(2) refuses: behind the first part whole ones are counted. All of the file is no bound.
+  [[nodiscard]] uint64_t budget() const {
+    const uint64_t budget_bytes = link_.budget_bytes();
+    return budget_bytes >= file_.size ? UINT64_MAX : budget_bytes;
+  }
 
   void look() {
     ranges_ = read_mapped_ranges(file_.maps_fd, file_.shown);
@@ -154,7 +162,8 @@ class Engine {
   Result<bool> ask_piece() {
     Piece piece;
     const bool alone = link_.is_paced() && !pace_.is_known();
-    const uint64_t end = at_ + (alone ? file_.step_bytes : piece_bytes);
+    const uint64_t whole = (at_ / piece_bytes + 1) * piece_bytes;
+    const uint64_t end = alone ? std::min(at_ + file_.step_bytes, whole) : whole;
     while (next_mapped() != nullptr && at_ < end) {
       // One request in some hundred µs is far from filling it: once for each piece.
       const bool known = link_.is_paced() && piece.bytes > 0;
@@ -162,7 +171,7 @@ class Engine {
       if (!room) return room.error();
       full_looks_ = room.value() == 0 ? full_looks_ + 1 : 0;
       if (!link_.listen(wait_us())) return false;
-      if (asked_bytes_ >= link_.budget_bytes()) break;
+      if (asked_bytes_ >= budget()) break;
       const bool early = link_.is_paced() && pace_.wait_us(monotonic_now_ns()) > 0;
       if (room.value() == 0 || early) continue;
       const uint64_t steps = link_.is_paced() ? 1 : room.value();
@@ -183,8 +192,10 @@ class Engine {
 
   // At most so many steps, of one mapping.
   Status advise(uint64_t most_steps, uint64_t end, Piece& piece) {
-    const MappedRange& range = *next_mapped();
-    const uint64_t left = std::min(link_.budget_bytes() - asked_bytes_, end_ - at_);
+    const MappedRange* const mapped = next_mapped();
+    if (mapped == nullptr) return {};
+    const MappedRange range = *mapped;
+    const uint64_t left = std::min(budget() - asked_bytes_, end_ - at_);
     const uint64_t limit = std::min({range.offset + range.length, end, at_ + left});
     steps_.clear();
     for (uint64_t from = at_;

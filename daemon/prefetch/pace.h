@@ -21,7 +21,9 @@ class Pace {
 
   /// Whether it is known how quick one alone is. Until then each is to be timed, one after the
   /// other.
-  [[nodiscard]] bool is_known() const { return answers_ >= first_answers; }
+  [[nodiscard]] bool is_known() const {
+    return answers_ >= quickest_ns_.size() || quick_answers_ >= most_quick_answers;
+  }
   /// A request took so long. One that was cached tells nothing.
   void answered(uint64_t ns);
   /// Until the next request, in µs rounded up.
@@ -32,8 +34,14 @@ class Pace {
   void asked(uint64_t bytes, uint64_t now_ns);
 
  private:
+  /// The third quickest: one that was cached for the most part is no measure.
+  [[nodiscard]] uint64_t alone_ns() const {
+    return quickest_ns_.back() == UINT64_MAX ? least_request_ns : quickest_ns_.back();
+  }
+
   static constexpr uint64_t least_request_ns = 200'000;
-  static constexpr unsigned first_answers = 3;
+  /// A store this quick, or one that has it all in a cache: no more are timed one by one.
+  static constexpr unsigned most_quick_answers = 16;
   static constexpr size_t judged_answers = 5;
   /// So much slower than alone is a queue.
   static constexpr double slower = 1.5;
@@ -44,27 +52,34 @@ class Pace {
   static constexpr double least_in_flight = 2;
 
   uint64_t step_bytes_;
-  uint64_t alone_ns_ = UINT64_MAX;  ///< the quickest answer
+  std::array<uint64_t, 3> quickest_ns_{UINT64_MAX, UINT64_MAX, UINT64_MAX};  ///< sorted
   double in_flight_ = first_in_flight;
   std::array<uint64_t, judged_answers> last_ns_{};
   unsigned answers_ = 0;
+  unsigned quick_answers_ = 0;
   uint64_t next_ns_ = 0;
 };
 
 inline void Pace::answered(uint64_t ns) {
-  if (ns < least_request_ns) return;
+  if (ns < least_request_ns) {
+    quick_answers_ = std::min(quick_answers_ + 1, most_quick_answers);
+    return;
+  }
   last_ns_.at(answers_++ % judged_answers) = ns;
-  alone_ns_ = std::min(alone_ns_, ns);
+  if (ns < quickest_ns_.back()) {
+    quickest_ns_.back() = ns;
+    std::sort(quickest_ns_.begin(), quickest_ns_.end());
+  }
   if (answers_ <= judged_answers) return;
   const auto quickest = static_cast<double>(*std::min_element(last_ns_.begin(), last_ns_.end()));
-  const bool queues = quickest > slower * static_cast<double>(alone_ns_);
+  const bool queues = quickest > slower * static_cast<double>(alone_ns());
   in_flight_ = std::clamp(in_flight_ * (queues ? 0.8 : 1.25), least_in_flight, most_in_flight);
 }
 
 inline void Pace::asked(uint64_t bytes, uint64_t now_ns) {
   if (!is_known()) return;
   const auto ns =
-      static_cast<uint64_t>(static_cast<double>(bytes) * static_cast<double>(alone_ns_) /
+      static_cast<uint64_t>(static_cast<double>(bytes) * static_cast<double>(alone_ns()) /
                             (in_flight_ * static_cast<double>(step_bytes_)));
   // One that was late is made up for, several are not: that would be a burst.
   next_ns_ = std::max(next_ns_, now_ns - std::min(now_ns, ns)) + ns;

@@ -111,6 +111,24 @@ TEST_CASE("behind the end of a mapped file comes what is before the beginning of
   reader.go();
 }
 
+TEST_CASE("a mapped file that ends within a page is read in two parts, by any budget") {
+  FuseServer server(safetensors_header());
+  Process reader([&] { return map_and_count(server.path(), file_bytes, MADV_RANDOM); });
+  Fetching fetching;
+  auto order = order_for(reader, server.path(), PrefetchOrder::Way::mapping);
+  order.file_size = file_bytes - 1000;
+  order.start_bytes = 4 * mib;
+  REQUIRE(fetching.prefetcher().start(order, {5 * mib}).ok());
+  fetching.wait_for(order.reader.file, 5 * mib - 64 * 1024);
+  fetching.prefetcher().allow(order.reader.file, {6 * mib});
+  fetching.wait_for(order.reader.file, 6 * mib - 64 * 1024);
+  fetching.prefetcher().allow(order.reader.file, {order.file_size});
+  const PrefetchProgress last = fetching.end_of(order.reader.file);
+  CHECK(last.trouble.empty());
+  CHECK(last.fetched_bytes == order.file_size);
+  reader.go();
+}
+
 TEST_CASE("a worker on a mapping keeps the two rights that it takes") {
   FuseServer server(safetensors_header());
   Process reader([&] { return map_and_count(server.path(), file_bytes); });

@@ -73,7 +73,17 @@ TEST_CASE("neither what was cached nor a busy moment tells anything") {
   answer(pace, 9, 10'000);
   CHECK_FALSE(pace.is_known());
   answer(pace, 10, 2 * ms);
+  answer(pace, 2, 300'000);  // cached for the most part
   const uint64_t before = interval(pace);
   answer(pace, 2, 30 * ms);
   CHECK(interval(pace) <= before);
+}
+
+TEST_CASE("where all answers are quick not each is timed for ever") {
+  Pace pace(step);
+  answer(pace, 16, 10'000);
+  REQUIRE(pace.is_known());
+  CHECK(interval(pace) == 5);  // 4 in 0.2 ms
+  answer(pace, 20, 2 * ms);
+  CHECK(interval(pace) == 25);
 }

@@ -42,3 +42,25 @@ TEST_CASE("few misses a look count together, and those of a program that starts 
   CHECK_FALSE(neighbours.share(store));
   CHECK_FALSE(neighbours.look({{12, store, 2}}, {}, 700 * ms));
 }
+
+TEST_CASE("one that was helped a moment ago is nobody else", "[neighbours]") {
+  Neighbours neighbours;
+  CHECK_FALSE(neighbours.look({{10, store, 900}, {11, store, 900}}, {10, 11}, 100 * ms));
+  CHECK_FALSE(neighbours.look({{10, store, 900}, {11, store, 9}}, {10}, 200 * ms));
+  CHECK_FALSE(neighbours.look({{10, store, 900}}, {10}, 300 * ms));
+  CHECK(neighbours.look({{10, store, 900}, {11, store, 9}}, {10}, 400 * ms));
+}
+
+TEST_CASE("a store that is shared again and again stays so for longer", "[neighbours]") {
+  Neighbours neighbours;
+  uint64_t now = 1000 * ms;
+  for (const uint64_t seconds : {2, 4, 8, 16, 32, 64, 64}) {
+    CHECK(neighbours.look({{12, store, 9}}, {}, now));
+    for (int i = 0; i < 2; ++i) CHECK_FALSE(neighbours.look({}, {}, now));
+    CHECK_FALSE(neighbours.look({}, {}, now + seconds * 1000 * ms - 1));
+    CHECK(neighbours.share(store));
+    now += seconds * 1000 * ms;
+    CHECK(neighbours.look({}, {}, now));
+    CHECK_FALSE(neighbours.share(store));
+  }
+}
