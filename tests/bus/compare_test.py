@@ -92,7 +92,10 @@ class Compare(BusCase):
         # The daemon saw the loads that it was to help, and no other, nor what looks at the cache.
         self.assertEqual(len(self.history("started", path=MODEL)), 3)
         self.assertEqual(len(self.history("suspected", command="tuneshiftctl")), 3)
-        self.assertEqual(re.findall("<circle", read(page)), ["<circle"] * 12)
+        # vmtouch and tuned may be there or not.
+        loads = sum(len(row.get("ms", ())) for row in document["variants"])
+        self.assertGreaterEqual(loads, 12)
+        self.assertEqual(len(re.findall("<circle", read(page))), loads)
 
     def test_programs_that_are_installed_are_compared_and_tuned_is_put_back(self):
         calls = self.scratch.join("calls")
