@@ -18,6 +18,8 @@ constexpr uint64_t look_period_ns = 100'000'000;
 constexpr uint64_t room_period_ns = 50'000'000;
 // A store that gives nothing for so long: the worker waits with the reader and helps nobody.
 constexpr uint64_t most_silent_ns = 60'000'000'000;
+// A worker that waits for a larger budget may have come so much less far (budget_ahead()).
+constexpr uint64_t most_rounded_bytes = uint64_t{64} << 10;
 
 // One that ends by itself will again: its reader has gone, or hides from it.
 constexpr unsigned most_followers = 4;
@@ -333,8 +335,8 @@ void Accelerator::on_timer() {
       followed.consumed_bytes = std::max(followed.consumed_bytes, hooks_.bytes_seen(reader));
     }
     // One that is paced reports rarely; where its store hangs others read no longer either.
-    const bool waits =
-        !ahead.permit.paced && ahead.permit.budget_bytes > ahead.progress.fetched_bytes;
+    const bool waits = !ahead.permit.paced && ahead.permit.budget_bytes >
+                                                  ahead.progress.fetched_bytes + most_rounded_bytes;
     if (waits && now_ns >= ahead.moved_ns + most_silent_ns) {
       silent.push_back(file);
     } else {
@@ -394,7 +396,8 @@ void Accelerator::allow(Ahead& ahead) {
   const bool final = budget == 0 || budget == question.file_size;
   const bool small = change == 0 || (change < prefetch_report_bytes && !final);
   if (small && permit.paced == ahead.permit.paced) return;
-  if (told <= ahead.progress.fetched_bytes) ahead.moved_ns = now_ns;
+  const bool waited = told <= ahead.progress.fetched_bytes + most_rounded_bytes;
+  if (waited || permit.paced != ahead.permit.paced) ahead.moved_ns = now_ns;
   ahead.permit = permit;
   prefetcher_.allow(subject.reader.file, permit);
 }

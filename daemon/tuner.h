@@ -183,7 +183,7 @@ class Tuner {
   void look_at_neighbours();
   /// Whether its reads are a load's, as far as is known, and nobody else's.
   [[nodiscard]] bool may_load(const Reader& reader, const Helped& helped) const;
-  /// Whether the policy was told of other stores than before.
+  /// Whether anything changed: then reconcile().
   bool share_stores();
   void share_store(const Reader& reader, Helped& helped);
   void on_consumed(const Reader& reader, uint64_t bytes);

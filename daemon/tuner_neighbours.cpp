@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // The tuner's part for processes that read from the store of a reader that is helped: while they
 // do, its help is small.
-#include <algorithm>
 #include <utility>
 
 #include "daemon/tuner.h"
@@ -38,7 +37,10 @@ void Tuner::set_neighbour_timer() {
   }
   neighbour_timer_.off();
   neighbours_.forget();
-  static_cast<void>(share_stores());
+  // Nobody is helped, and nothing is known of the others.
+  for (auto& [reader, one] : helped_) one.shared = false;
+  shared_bdis_.clear();
+  policy_.share({});
 }
 
 void Tuner::look_at_neighbours() {
@@ -55,23 +57,31 @@ void Tuner::look_at_neighbours() {
 bool Tuner::share_stores() {
   // By its queue: a disk's partitions have one.
   std::set<std::string> bdis;
+  std::vector<Reader> readers;
   for (const auto& [reader, helped] : helped_) {
+    if (!detector_.is_undecided_or_loading(reader)) continue;
+    readers.push_back(reader);
     const std::string& bdi = store_of(reader).bdi;
     if (!bdi.empty() && neighbours_.share(store_of_file(reader.file))) bdis.insert(bdi);
   }
-  for (auto& [reader, helped] : helped_) {
+  bool changed = false;
+  for (const Reader& reader : readers) {
+    Helped& helped = helped_.at(reader);
     const bool shared = bdis.contains(store_of(reader).bdi);
-    if (std::exchange(helped.shared, shared) != shared) share_store(reader, helped);
+    if (std::exchange(helped.shared, shared) == shared) continue;
+    share_store(reader, helped);
+    changed = true;
   }
-  if (bdis == shared_bdis_) return false;
-  shared_bdis_ = std::move(bdis);
-  policy_.share(shared_bdis_);
-  return true;
+  if (bdis != shared_bdis_) {
+    shared_bdis_ = std::move(bdis);
+    policy_.share(shared_bdis_);
+    changed = true;
+  }
+  return changed;
 }
 
 void Tuner::share_store(const Reader& reader, Helped& helped) {
   accelerator_.share(reader, helped.shared);
-  if (!detector_.is_undecided_or_loading(reader)) return;
   // Its window follows the store's; one that has a worker has no need of a large one any more.
   if (helped.rewindowed && (helped.shared || accelerator_.progress(reader) == nullptr)) {
     helped.rewindow_due = true;

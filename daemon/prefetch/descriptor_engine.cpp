@@ -46,6 +46,7 @@ class Engine {
     link_.set_engine("fadvise");
     // No window of this descriptor's own: what is read is what was allowed.
     posix_fadvise(fd_, 0, 0, POSIX_FADV_RANDOM);
+    submitted_at_begin_ = bytes_submitted();
   }
 
   // A part of the file, behind those that were read before. False when the daemon has let go.
@@ -122,7 +123,8 @@ class Engine {
     const uint64_t next = std::min(asked_ + piece_bytes_, limit());
     const uint64_t submitted = bytes_submitted();
     will_need(asked_, next);
-    const bool cached = bytes_submitted() == submitted;
+    // Some file systems never tell what they read.
+    const bool cached = bytes_submitted() == submitted && submitted > submitted_at_begin_;
     pace_.asked(next - asked_, now_ns);
     asked_ = next;
     if (pace_.is_known() && asked_ - arrived_ < Pace::timed_each * piece_bytes_) return true;
@@ -173,6 +175,7 @@ class Engine {
   Pace pace_;
   DaemonLink& link_;
   unsigned cached_units_ = 0;
+  uint64_t submitted_at_begin_ = 0;
   uint64_t before_ = 0;  // bytes of earlier parts
   uint64_t first_ = 0;   // of this part
   uint64_t last_ = 0;

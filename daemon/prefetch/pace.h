@@ -22,7 +22,7 @@ class Pace {
   /// Whether it is known how quick one alone is. Until then each is to be timed, one after the
   /// other.
   [[nodiscard]] bool is_known() const {
-    return answers_ >= quickest_ns_.size() || quick_answers_ >= most_quick_answers;
+    return answers_ >= first_answers || quick_answers_ >= most_quick_answers;
   }
   /// A request took so long. One that was cached tells nothing.
   void answered(uint64_t ns);
@@ -34,15 +34,15 @@ class Pace {
   void asked(uint64_t bytes, uint64_t now_ns);
 
  private:
-  /// The third quickest: one that was cached for the most part is no measure.
-  [[nodiscard]] uint64_t alone_ns() const {
-    return quickest_ns_.back() == UINT64_MAX ? least_request_ns : quickest_ns_.back();
-  }
+  /// The third quickest of the last ones: one that was cached for the most part is no measure.
+  [[nodiscard]] uint64_t alone_ns() const;
 
   static constexpr uint64_t least_request_ns = 200'000;
   /// A store this quick, or one that has it all in a cache: no more are timed one by one.
   static constexpr unsigned most_quick_answers = 16;
-  static constexpr size_t judged_answers = 5;
+  static constexpr unsigned first_answers = 3;
+  static constexpr unsigned judged_answers = 5;
+  static constexpr unsigned known_answers = 32;
   /// So much slower than alone is a queue.
   static constexpr double slower = 1.5;
   /// In flight in the mean. A burst of more would be felt also where the store has room.
@@ -52,27 +52,32 @@ class Pace {
   static constexpr double least_in_flight = 2;
 
   uint64_t step_bytes_;
-  std::array<uint64_t, 3> quickest_ns_{UINT64_MAX, UINT64_MAX, UINT64_MAX};  ///< sorted
   double in_flight_ = first_in_flight;
-  std::array<uint64_t, judged_answers> last_ns_{};
+  std::array<uint64_t, known_answers> last_ns_{};
   unsigned answers_ = 0;
   unsigned quick_answers_ = 0;
   uint64_t next_ns_ = 0;
 };
+
+inline uint64_t Pace::alone_ns() const {
+  auto sorted = last_ns_;
+  auto* const end = sorted.begin() + std::min(answers_, known_answers);
+  std::sort(sorted.begin(), end);
+  return end - sorted.begin() < first_answers ? least_request_ns : sorted.at(first_answers - 1);
+}
 
 inline void Pace::answered(uint64_t ns) {
   if (ns < least_request_ns) {
     quick_answers_ = std::min(quick_answers_ + 1, most_quick_answers);
     return;
   }
-  last_ns_.at(answers_++ % judged_answers) = ns;
-  if (ns < quickest_ns_.back()) {
-    quickest_ns_.back() = ns;
-    std::sort(quickest_ns_.begin(), quickest_ns_.end());
-  }
+  last_ns_.at(answers_++ % known_answers) = ns;
   if (answers_ <= judged_answers) return;
-  const auto quickest = static_cast<double>(*std::min_element(last_ns_.begin(), last_ns_.end()));
-  const bool queues = quickest > slower * static_cast<double>(alone_ns());
+  uint64_t quickest = UINT64_MAX;
+  for (unsigned back = 1; back <= judged_answers; ++back) {
+    quickest = std::min(quickest, last_ns_.at((answers_ - back) % known_answers));
+  }
+  const bool queues = static_cast<double>(quickest) > slower * static_cast<double>(alone_ns());
   in_flight_ = std::clamp(in_flight_ * (queues ? 0.8 : 1.25), least_in_flight, most_in_flight);
 }
 

@@ -62,7 +62,7 @@ TEST_CASE("where they queue fewer are asked for, to two at a time") {
   answer(pace, 5, 2 * ms);
   answer(pace, 8, 4 * ms);
   CHECK(interval(pace) > 50);
-  answer(pace, 50, 4 * ms);
+  answer(pace, 20, 4 * ms);
   CHECK(interval(pace) == 100);
   answer(pace, 50, 2 * ms);
   CHECK(interval(pace) == 25);
