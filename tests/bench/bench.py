@@ -16,6 +16,7 @@ import latencies
 import no_worse
 import remedies
 import switching
+import torch_loader
 import victim
 from lib import terminal
 from lib.lock import knobs_locked
@@ -30,7 +31,7 @@ def note(text):
     print(terminal.paint("dim", text) if sys.stderr.isatty() else text, file=sys.stderr, flush=True)
 
 
-GROUPS = ("idle", "switch", "stall", "local", "slow", "ahead", "latency", "worse", "victim", "remedies",
+GROUPS = ("idle", "switch", "stall", "local", "slow", "ahead", "latency", "worse", "victim", "remedies", "torch",
           "ceiling")
 
 
@@ -50,6 +51,7 @@ def measure(stack, build, options):
         "latency": lambda: latencies.by_latency(build, memory, daemon, options.rounds, note),
         "worse": lambda: no_worse.no_worse(stack, build, memory, daemon, options.rounds, note),
         "remedies": lambda: remedies.remedies(stack, build, memory, daemon, options.rounds, note),
+        "torch": lambda: torch_loader.torch_loader(stack, build, memory, daemon, options.rounds, note),
         "victim": lambda: victim.victim(stack, build, memory, daemon, options.rounds, note),
         "slow": lambda: figures.slow_store(stack, build, memory, daemon, options.rounds, note),
     }

@@ -1,46 +1,69 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Loads that need no help: what tuneshift takes from them."""
+"""Loads that need no help, or can have little: what tuneshift takes from them."""
+import dataclasses
 import statistics
 
 from figures import Figure, figure
+from memory_group import memory_group
 from store import Store
 
 MODEL_BYTES = 512 << 20
 MODEL = "model.safetensors"
-SELF_HELP = ("--threads", "8", "--step", "16MiB")
-ROWS = (  # name, mode, options, cached before
-    ("warm, mmap", "mmap-sequential", (), True),
-    ("warm, read", "read", (), True),
-    ("O_DIRECT", "direct", ("--threads", "16"), False),
-    ("by itself, 8 × 16 MiB", "pread", SELF_HELP, False),
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    name: str
+    mode: str
+    options: tuple = ()
+    cached: bool = False
+    group: bool = False  # in a control group with memory for half of the file
+
+
+ROWS = (
+    Row("warm, mmap", "mmap-sequential", cached=True),
+    Row("warm, read", "read", cached=True),
+    Row("O_DIRECT", "direct", ("--threads", "16")),
+    Row("by itself, 8 × 16 MiB", "pread", ("--threads", "8", "--step", "16MiB", "--discard")),
+    Row("memory for half, open", "mmap-sequential", group=True),
+    Row("memory for half, closed", "mmap-sequential", ("--close",), group=True),
+    Row("memory for half, random", "mmap-tensor", ("--close",), group=True),
 )
+
+
+def _measure(store, daemon, row, group, number, rounds, say):
+    def prepare():
+        store.make_cold(MODEL)
+        if row.cached:
+            store.load("read", ("--discard",), MODEL)
+
+    prepare()
+    without = store.load(row.mode, row.options, MODEL, group=group)
+    prepare()
+    daemon.start()
+    beside = store.load(row.mode, row.options, MODEL, group=group)
+    daemon.stop()
+    say(f"{row.name}, {number}/{rounds}: {without:.0f} → {beside:.0f} ms")
+    return without, beside
 
 
 def no_worse(stack, build, memory, daemon, rounds, say):
     store = Store(stack, build, memory, "no-worse", {MODEL: MODEL_BYTES})
+    half = stack.enter_context(memory_group("bench", MODEL_BYTES // 2))
     rows = []
-    for name, mode, options, cached in ROWS:
-        without, beside = [], []
-
-        def prepare():
-            if cached:
-                store.load("read", (), MODEL)
-            else:
-                store.make_cold(MODEL)
-
-        for number in range(1, rounds + 1):
-            prepare()
-            without.append(store.load(mode, options, MODEL))
-            prepare()
-            daemon.start()
-            beside.append(store.load(mode, options, MODEL))
-            daemon.stop()
-            say(f"{name}, {number}/{rounds}: {without[-1]:.0f} → {beside[-1]:.0f} ms")
-        how = f"{' '.join(('reader', mode, *options))}, 512 MiB {'cached' if cached else 'cold'}"
+    for row in ROWS:
+        if row.group and half is None:
+            say(f"{row.name}: no control groups of memory here")
+            continue
+        pairs = [_measure(store, daemon, row, half if row.group else None, number, rounds, say)
+                 for number in range(1, rounds + 1)]
+        without, beside = ([pair[side] for pair in pairs] for side in (0, 1))
+        how = (f"{' '.join(('reader', row.mode, *row.options))}, 512 MiB "
+               f"{'cached' if row.cached else 'cold'}")
         rows += [
-            figure(f"{name}, without", without, "ms", "", f"{how}, no daemon"),
-            figure(f"{name}, tuneshift", beside, "ms", "", "the same, in turn, tuneshiftd in auto"),
-            Figure(f"{name}, ratio", statistics.median(without) / statistics.median(beside), "×",
+            figure(f"{row.name}, without", without, "ms", "", f"{how}, no daemon"),
+            figure(f"{row.name}, tuneshift", beside, "ms", "", "the same, in turn, tuneshiftd in auto"),
+            Figure(f"{row.name}, ratio", statistics.median(without) / statistics.median(beside), "×",
                    min(without) / max(beside), max(without) / min(beside), "≥ 0.97",
                    "of the medians; worst and best pairing beside it"),
         ]

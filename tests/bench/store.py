@@ -46,19 +46,19 @@ class Store:
         self.make_cold(*files)
         return self.load(mode, options, *files)
 
-    def load(self, mode, options, *files):
+    def load(self, mode, options, *files, group=None):
         """The same, as cached as they are; with ranks until the last one has them all."""
-        return max(result["load_ms"] for result in self._results(mode, options, files))
+        return max(result["load_ms"] for result in self._results(mode, options, files, group))
 
     def timed(self, mode, options, *files):
         """The same of one process: milliseconds, and when it began (CLOCK_MONOTONIC)."""
         result, = self._results(mode, options, files)
         return result["load_ms"], result["start_mono_ns"] / 1e6
 
-    def _results(self, mode, options, files):
+    def _results(self, mode, options, files, group=None):
         ranks = int(options[options.index("--ranks") + 1]) if "--ranks" in options else 1
         with Reader(self.build, mode, self.path(files[0]), *map(self.path, files[1:]),
-                    *options) as reader:
+                    *options, group=group) as reader:
             return [json.loads(read_line(reader.process.stdout, 300, "a rank"))
                     for _ in range(ranks)]
 

@@ -17,10 +17,12 @@ def make_model(build, path, size, *options):
 
 
 class Reader:
-    """The unmodified program, in a process of its own."""
+    """The unmodified program, in a process of its own, and in the control group of this folder."""
 
-    def __init__(self, build, mode, path, *options, user=None):
+    def __init__(self, build, mode, path, *options, user=None, group=None):
         command = [os.path.join(build, "tests/tools/reader"), mode, path, *options]
+        if group is not None:
+            command = ["sh", "-c", 'echo $$ >"$0/cgroup.procs" && exec "$@"', group, *command]
         self.process = spawn(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0,
                              user=user)
         self.result = None
