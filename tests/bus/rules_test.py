@@ -172,13 +172,13 @@ class Serving(RulesCase):
         self.addCleanup(process.stdin.close)
         self.addCleanup(end, process)
         for load in (1, 2):
-            began = time.monotonic()
             process.stdin.write(b"load\n")
             read_line(process.stdout, 60, "the reloader")
+            mapped = time.monotonic()
             rows = wait_for(lambda count=load: len(self.history("finished")) == count, 15)
             self.assertTrue(rows, self.daemon.log_tail(20))
             # The probe tells of a mapping once a second.
-            wait_for(lambda start=began: time.monotonic() > start + 1.1, 5)
+            wait_for(lambda start=mapped: time.monotonic() > start + 1.1, 5)
         finished = self.history("finished", pid=process.pid)
         self.assertEqual([row["load"] for row in finished], [1, 2])
         for row in finished:
