@@ -36,7 +36,7 @@ struct Config {
   uint64_t settle_ms = 2000;                 ///< a load without progress for so long has ended
   uint64_t dwell_ms = 60000;                 ///< between two changes of one machine-wide knob
   uint32_t writes_per_hour = 30;             ///< the most changes of one machine-wide knob
-  bool prefetch = false;                     ///< whether files may be read ahead of their readers
+  bool prefetch = true;                      ///< whether files may be read ahead of their readers
   bool prefetch_account_daemon = false;      ///< charged to the daemon; else to the reader
   bool prefetch_stand_down = true;           ///< ends where a store gives a reader as much without
   bool allow_kubernetes = false;  ///< whether units under kubepods may be changed: the kubelet's

@@ -24,7 +24,7 @@ from lib.machine import Scratch, disk_scratch
 from lib.processes import Failed, cleanup
 from lib.service import PrivateBus, Tuneshiftd
 
-CONFIGURATION = "mode: auto\nprefetch: {enabled: true}\n"
+CONFIGURATION = "mode: auto\n"
 
 
 def note(text):

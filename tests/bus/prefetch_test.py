@@ -14,8 +14,8 @@ from lib.programs import Reader, SlowStore, make_model
 
 MIB = 1 << 20
 MODEL_BYTES = 300 * MIB
-OFF = "mode: auto\ndetection: {settle: 1s}\nswitching: {dwell: 1s}\n"
-ON = OFF + "prefetch: {enabled: true}\n"
+ON = "mode: auto\ndetection: {settle: 1s}\nswitching: {dwell: 1s}\n"
+OFF = ON + "prefetch: {enabled: false}\n"
 
 
 class SlowCase(BusCase):
@@ -188,7 +188,7 @@ class Observing(SlowCase):
 
 class OnDisk(BusCase):
     # A disk may be as fast without.
-    configuration = ON.replace("true", "true, stand_down: false")
+    configuration = ON + "prefetch: {stand_down: false}\n"
 
     def test_another_users_file_by_a_descriptor(self):
         disk = self.enter(disk_scratch("prefetch", 2 * MODEL_BYTES))

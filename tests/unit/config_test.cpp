@@ -37,7 +37,7 @@ void check_defaults(const Config& config) {
   CHECK(config.dwell_ms == 60000);
   CHECK(config.writes_per_hour == 30);
   CHECK(config.signals_off.empty());
-  CHECK_FALSE(config.prefetch);
+  CHECK(config.prefetch);
   CHECK_FALSE(config.prefetch_account_daemon);
   CHECK(config.prefetch_stand_down);
 }
