@@ -52,21 +52,34 @@ uint64_t start_of(const Accelerator::Subject& subject) {
   return elsewhere ? subject.position_bytes / piece_bytes * piece_bytes : 0;
 }
 
+PrefetchOrder::Way way_of(Assistance::Way way) {
+  switch (way) {
+    case Assistance::Way::mapping:
+      return PrefetchOrder::Way::mapping;
+    case Assistance::Way::held:
+      return PrefetchOrder::Way::held;
+    case Assistance::Way::descriptor:
+      break;
+  }
+  return PrefetchOrder::Way::descriptor;
+}
+
 PrefetchOrder order_of(const Accelerator::Subject& subject, const Assistance& assistance) {
   PrefetchOrder order;
   order.reader = subject.reader;
   order.uid = subject.uid;
   order.file_size = subject.question.file_size;
   order.start_bytes = start_of(subject);
-  const bool by_mapping = assistance.way == Assistance::Way::mapping;
-  order.way = by_mapping ? PrefetchOrder::Way::mapping : PrefetchOrder::Way::descriptor;
+  order.way = way_of(assistance.way);
+  const bool by_descriptor = order.way == PrefetchOrder::Way::descriptor;
   order.account = assistance.account == Assistance::Account::daemon
                       ? PrefetchOrder::Account::daemon
                       : PrefetchOrder::Account::reader;
   order.step_bytes =
-      by_mapping ? default_window_bytes
-                 : std::clamp(subject.window_bytes, default_window_bytes, largest_step_bytes);
-  if (subject.stand_down) {
+      by_descriptor ? std::clamp(subject.window_bytes, default_window_bytes, largest_step_bytes)
+                    : default_window_bytes;
+  // A reader with a large window that copies waits for more than its store.
+  if (subject.stand_down && order.way != PrefetchOrder::Way::held) {
     order.unit_bytes = assistance.random ? page_fault_bytes : default_window_bytes;
   }
   return order;
@@ -149,7 +162,8 @@ void Accelerator::follow(Ahead& ahead, const Subject& subject) {
   Followed& followed = ahead.readers[subject.reader];
   followed.mapped = subject.question.mapped;
   followed.is_old = subject.loaded_before;
-  followed.consumed_bytes = followed.position_bytes = subject.question.missed_bytes;
+  followed.consumed_bytes = followed.moved_bytes = followed.position_bytes =
+      subject.question.missed_bytes;
   if (!followed.mapped) ahead.read_bytes = std::max(ahead.read_bytes, followed.position_bytes);
   start_follower(ahead, subject.reader, followed);
 }
@@ -300,7 +314,8 @@ bool Accelerator::move_on(Ahead& ahead, Followed& followed) const {
   followed.position_bytes = std::max(followed.position_bytes, std::min(read, arrived(ahead)));
   followed.has_all = followed.position_bytes >= size;
   if (followed.position_bytes <= ahead.read_bytes) return false;
-  followed.consumed_bytes += followed.position_bytes - ahead.read_bytes;
+  followed.moved_bytes += followed.position_bytes - ahead.read_bytes;
+  followed.consumed_bytes = std::max(followed.consumed_bytes, followed.moved_bytes);
   ahead.read_bytes = followed.position_bytes;
   return true;
 }
@@ -332,6 +347,8 @@ void Accelerator::on_timer() {
     if (ahead.progress.ended) continue;
     // Of one that could not be followed nothing else tells.
     for (auto& [reader, followed] : ahead.readers) {
+      // What one without a mapping misses its window is ahead with.
+      if (!followed.mapped && followers_.follows(reader)) continue;
       followed.consumed_bytes = std::max(followed.consumed_bytes, hooks_.bytes_seen(reader));
     }
     // One that is paced reports rarely; where its store hangs others read no longer either.

@@ -87,6 +87,7 @@ class Accelerator {
     uint64_t position_bytes = 0;  ///< how far it is where it has no mapping
     uint64_t at_start_bytes = 0;  ///< and was when its follower started
     uint64_t read_bytes = 0;      ///< since then, of any file
+    uint64_t moved_bytes = 0;     ///< of the file that it read before any other reader
     size_t own_parts = 0;         ///< of the file that came to it before any other reader
     uint64_t consumed_bytes = 0;
   };

@@ -125,28 +125,16 @@ class Search {
     return true;
   }
 
-  // Whether the file is on the wanted device; keeps the first that is. An empty mask asks for
-  // nothing, so that FUSE without allow_other answers too and no server is asked.
+  // Whether the file is on the wanted device; keeps the first that is.
   bool take(UniqueFd file, const std::string& path) {
-    struct statx status {};
-    if (!file || statx(file.get(), "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, 0, &status) != 0) {
-      return false;
-    }
-    const bool same_device = status.stx_dev_major == wanted_.device_major &&
-                             status.stx_dev_minor == wanted_.device_minor;
-    if (!same_device && !is_stacked(file.get())) return false;
+    const DeviceMatch match = file ? match_device(file.get(), wanted_) : DeviceMatch::other;
+    if (match == DeviceMatch::other) return false;
     if (!found_.file) {
       found_.file = std::move(file);
       found_.path = path;
-      found_.stacked = !same_device;
+      found_.stacked = match == DeviceMatch::stacked;
     }
     return true;
-  }
-
-  static bool is_stacked(int fd) {
-    struct statfs store {};
-    if (fstatfs(fd, &store) != 0) return false;
-    return store.f_type == OVERLAYFS_SUPER_MAGIC || store.f_type == BTRFS_SUPER_MAGIC;
   }
 
   const ProcessDir& process_;
@@ -155,6 +143,20 @@ class Search {
 };
 
 }  // namespace
+
+DeviceMatch match_device(int fd, const FileId& wanted) {
+  struct statx status {};
+  // An empty mask asks for nothing, so that FUSE without allow_other answers too and no server is
+  // asked.
+  if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, 0, &status) != 0) return DeviceMatch::other;
+  if (status.stx_dev_major == wanted.device_major && status.stx_dev_minor == wanted.device_minor) {
+    return DeviceMatch::same;
+  }
+  struct statfs store {};
+  const bool is_stacked = fstatfs(fd, &store) == 0 && (store.f_type == OVERLAYFS_SUPER_MAGIC ||
+                                                       store.f_type == BTRFS_SUPER_MAGIC);
+  return is_stacked ? DeviceMatch::stacked : DeviceMatch::other;
+}
 
 Result<FoundFile> find_file(const ProcessDir& process, const FileId& wanted) {
   return Search(process, wanted).run();

@@ -31,6 +31,15 @@ struct FoundFile {
 /// Looks through proc/PID/fd, then proc/PID/maps. not_found when the process holds no such file.
 Result<FoundFile> find_file(const ProcessDir& process, const FileId& wanted);
 
+/// Whether an open file is on the device of the event that told of `wanted`.
+enum class DeviceMatch {
+  same,
+  stacked,  ///< overlayfs or btrfs, which show another device: perhaps
+  other,
+};
+/// Asks nothing of the file's store.
+DeviceMatch match_device(int fd, const FileId& wanted);
+
 /// The file as proc/PID/maps shows it: overlayfs its own device, as stat(2) does, the others that
 /// of the event.
 FileId shown_in_maps(const FoundFile& found, const FileId& file);

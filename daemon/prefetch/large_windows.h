@@ -12,6 +12,7 @@ namespace tuneshift {
 /// (mm/readahead.c page_cache_async_ra()). One read through the same open file that continues
 /// nothing begins with a new one; it is of a part of the file that is wanted anyway. May block for
 /// as long as the store does.
-void end_large_windows(int pidfd, const FoundFile& found, uint64_t file_size);
+void end_large_windows(int root_fd, int pidfd, const FoundFile& found, const FileId& file,
+                       uint64_t file_size);
 
 }  // namespace tuneshift
