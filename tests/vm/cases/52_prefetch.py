@@ -4,15 +4,13 @@
 """Reading ahead of readers that have closed their descriptor, in control groups v2: as whom, on
 whose account, and when not."""
 
-import contextlib
 import os
 import re
 import signal
-import subprocess
 
 from checks import (MODEL, SMALL_MODEL, busctl, control_group, counts, daemon, expect_unchanged,
-                    history, in_group, knobs, prefetching, read, reader, run, slow_store, unit,
-                    wait_for)
+                    full_of_shared_memory, history, knobs, prefetching, read, reader, run,
+                    slow_store, unit, wait_for)
 
 NOBODY = 65534
 MIB = 1 << 20
@@ -64,18 +62,6 @@ def read_ahead(path=SMALL_MODEL, uid=0, **files):
         expect_no_kill(group)
     print("== charged to the reader's group and to the daemon's, MiB:", *grown)
     return grown, assistance
-
-
-@contextlib.contextmanager
-def full_of_shared_memory(group, mebibytes):
-    path = "/dev/shm/filling"
-    try:
-        with in_group(["dd", "if=/dev/zero", f"of={path}", "bs=1M", f"count={mebibytes}"], group,
-                      stderr=subprocess.DEVNULL) as process:
-            assert process.wait() == 0
-        yield
-    finally:
-        os.unlink(path)
 
 
 def expect_on_account_of_reader(uid):
@@ -136,6 +122,16 @@ def private_store():
             assert "read ahead" in assistance, assistance
 
 
+def private_copy():
+    """One that reads that model without a mapping."""
+    with slow_store(STORE, "--private", "--no-keep-cache", uid=NOBODY) as model:
+        with reader("read", path=model, uid=NOBODY) as process:
+            rows, assistance = loaded(process)
+            assert "through its own descriptor" in rows["prefetching"]["text"], rows
+            assert "read ahead" in assistance, assistance
+            assert rows["prefetched"]["bytes"] > 100 * MIB, rows
+
+
 def killed_daemon():
     """Its worker is in the reader's group by then, where systemd does not look for it."""
     with slow_store(STORE, "--rate", str(20 * MIB)) as model, control_group("reader") as group:
@@ -151,7 +147,8 @@ def killed_daemon():
 
 before = knobs()
 with prefetching(), daemon("auto"):
-    for step in (half_of_the_file, no_room, killed_as_a_whole, private_store, as_root, as_nobody):
+    for step in (half_of_the_file, no_room, killed_as_a_whole, private_store, private_copy,
+                 as_root, as_nobody):
         print(f"== {step.__name__}")
         step()
     assert unit("tuneshift.service", "NRestarts") == "0"

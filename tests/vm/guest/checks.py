@@ -259,6 +259,19 @@ def control_group(name, **files):
         path.rmdir()
 
 
+@contextlib.contextmanager
+def full_of_shared_memory(group, mebibytes):
+    """So many MiB on tmpfs that are charged to the group."""
+    path = "/dev/shm/filling"
+    try:
+        with in_group(["dd", "if=/dev/zero", f"of={path}", "bs=1M", f"count={mebibytes}"], group,
+                      stderr=subprocess.DEVNULL) as process:
+            assert process.wait() == 0
+        yield
+    finally:
+        os.unlink(path)
+
+
 def counts(path):
     """A file of "NAME NUMBER" lines, like memory.stat."""
     return {name: int(number) for name, number in map(str.split, read(path).splitlines())}
