@@ -52,34 +52,21 @@ uint64_t start_of(const Accelerator::Subject& subject) {
   return elsewhere ? subject.position_bytes / piece_bytes * piece_bytes : 0;
 }
 
-PrefetchOrder::Way way_of(Assistance::Way way) {
-  switch (way) {
-    case Assistance::Way::mapping:
-      return PrefetchOrder::Way::mapping;
-    case Assistance::Way::held:
-      return PrefetchOrder::Way::held;
-    case Assistance::Way::descriptor:
-      break;
-  }
-  return PrefetchOrder::Way::descriptor;
-}
-
 PrefetchOrder order_of(const Accelerator::Subject& subject, const Assistance& assistance) {
   PrefetchOrder order;
   order.reader = subject.reader;
   order.uid = subject.uid;
   order.file_size = subject.question.file_size;
   order.start_bytes = start_of(subject);
-  order.way = way_of(assistance.way);
-  const bool by_descriptor = order.way == PrefetchOrder::Way::descriptor;
+  const bool by_mapping = assistance.way == Assistance::Way::mapping;
+  order.way = by_mapping ? PrefetchOrder::Way::mapping : PrefetchOrder::Way::descriptor;
   order.account = assistance.account == Assistance::Account::daemon
                       ? PrefetchOrder::Account::daemon
                       : PrefetchOrder::Account::reader;
   order.step_bytes =
-      by_descriptor ? std::clamp(subject.window_bytes, default_window_bytes, largest_step_bytes)
-                    : default_window_bytes;
-  // A reader with a large window that copies waits for more than its store.
-  if (subject.stand_down && order.way != PrefetchOrder::Way::held) {
+      by_mapping ? default_window_bytes
+                 : std::clamp(subject.window_bytes, default_window_bytes, largest_step_bytes);
+  if (subject.stand_down) {
     order.unit_bytes = assistance.random ? page_fault_bytes : default_window_bytes;
   }
   return order;
@@ -281,7 +268,8 @@ void Accelerator::on_progress(const FileId& file, const PrefetchProgress& progre
   for (const auto& [reader, bytes] : moved) hooks_.on_consumed(reader, bytes);
   const auto still = files_.find(file);
   if (still == files_.end()) return;
-  if (!progress.ended) return allow(still->second);
+  // Another reader's worker may have taken its place.
+  if (!still->second.progress.ended) return allow(still->second);
   const Reader reader = still->second.subject.reader;
   set_timer();
   hooks_.on_ended(reader, progress);
@@ -347,8 +335,6 @@ void Accelerator::on_timer() {
     if (ahead.progress.ended) continue;
     // Of one that could not be followed nothing else tells.
     for (auto& [reader, followed] : ahead.readers) {
-      // What one without a mapping misses its window is ahead with.
-      if (!followed.mapped && followers_.follows(reader)) continue;
       followed.consumed_bytes = std::max(followed.consumed_bytes, hooks_.bytes_seen(reader));
     }
     // One that is paced reports rarely; where its store hangs others read no longer either.

@@ -90,7 +90,7 @@ Result<PrefetchTask> parse_prefetch_task(std::string_view bytes) {
       packet.file_size > INT64_MAX || packet.start_bytes >= packet.file_size ||
       packet.start_bytes % start_unit_bytes != 0 || packet.step_bytes < least_step_bytes ||
       packet.step_bytes > most_step_bytes || packet.unit_bytes > most_step_bytes ||
-      packet.way > 2 || packet.account > 1 || packet.paced > 1) {
+      packet.way > 1 || packet.account > 1 || packet.paced > 1) {
     return Error{ErrorCode::invalid_argument, "the order to read ahead is malformed", {}, 0};
   }
   PrefetchTask task;

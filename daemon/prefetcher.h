@@ -19,7 +19,6 @@ struct PrefetchOrder {
     descriptor,  ///< through a descriptor of its own, opened as the reader's user
     mapping,     ///< through the reader's own mappings: where one more open throws the reader's
                  ///< pages out (FUSE)
-    held,        ///< through the reader's own open descriptor, where it has no mapping
   };
   enum class Account {
     reader,  ///< the pages are charged to the reader's control group

@@ -22,6 +22,9 @@ std::string mib(uint64_t bytes) {
   return std::to_string(bytes >> 20) + " MiB";
 }
 
+// Of a device that no mount of the reader's explains: each look reads all of them.
+constexpr uint64_t storeless_period_ns = 1'000'000'000;
+
 PolicySettings policy_settings(const Config& config) {
   return {config.dwell_ms, config.writes_per_hour};
 }
@@ -393,11 +396,15 @@ void Tuner::tell_state() {
 const Store& Tuner::store_of(const Reader& reader) {
   const std::pair device{reader.file.device_major, reader.file.device_minor};
   if (auto known = stores_.find(device); known != stores_.end()) return known->second;
+  static const Store none;
+  const uint64_t now_ns = monotonic_ns();
+  const auto failed = storeless_ns_.find(device);
+  if (failed != storeless_ns_.end() && now_ns < failed->second + storeless_period_ns) return none;
   // The reader may see mounts that we do not.
   auto store = find_store(kernel_, device.first, device.second,
                           read_mounts(kernel_, std::to_string(reader.process.pid)));
   if (!store.ok()) {
-    static const Store none;
+    storeless_ns_[device] = now_ns;
     return none;
   }
   for (const std::string& disk : store.value().disks) {

@@ -207,6 +207,7 @@ class Tuner {
   Machine machine_;  ///< read when it is asked for after a device came or went
   bool machine_is_old_ = true;
   std::map<std::pair<uint32_t, uint32_t>, Store> stores_;  ///< of readers, by their file's device
+  std::map<std::pair<uint32_t, uint32_t>, uint64_t> storeless_ns_;  ///< when none was found for it
   LoadBook book_;
   ProcessWatch processes_;
   Senses senses_;

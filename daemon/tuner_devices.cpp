@@ -23,6 +23,7 @@ void Tuner::on_devices(const std::vector<DeviceEvent>& events) {
   using Action = DeviceEvent::Action;
   bool any_gone = false;
   stores_.clear();
+  storeless_ns_.clear();
   machine_is_old_ = true;
   for (const DeviceEvent& event : events) {
     if (event.is_partition) continue;

@@ -37,15 +37,9 @@ bool reads_by_itself(const Facts& facts, const Event& event) {
 std::string in_words(const Assistance& decided) {
   const std::string reason = ": " + escape(decided.reason);
   if (decided.kind != Assistance::Kind::prefetch) return "read-ahead only" + reason;
-  switch (decided.way) {
-    case Assistance::Way::mapping:
-      return "read ahead of through its mapping" + reason;
-    case Assistance::Way::held:
-      return "read ahead of through its own descriptor" + reason;
-    case Assistance::Way::descriptor:
-      break;
-  }
-  return "read ahead of by a descriptor" + reason;
+  return (decided.way == Assistance::Way::mapping ? "read ahead of through its mapping"
+                                                  : "read ahead of by a descriptor") +
+         reason;
 }
 
 // Who is charged with the pages, and why not the reader.
@@ -156,7 +150,6 @@ void Tuner::look_at_closed_readers() {
 
 void Tuner::on_consumed(const Reader& reader, uint64_t bytes) {
   carry_out(detector_.on_consumed(reader, bytes, monotonic_ns()));
-  take_sample(reader);
   set_timers();
 }
 

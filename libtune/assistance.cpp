@@ -46,9 +46,11 @@ Assistance decide_with_memory(const AssistanceQuestion& question) {
   const uint64_t cached = std::min(question.resident_bytes, question.file_size);
   if (question.file_size - cached < least_missing_bytes) return as(Kind::none, "already cached");
   if (question.by_large_reads) return as(Kind::none, "it prefetches by itself");
-  // What one that copies asks the kernel for it asks between its copies: those wait for it.
-  const bool copies = question.fuse && !question.mapped && question.descriptors > 0;
-  if (question.rewindowed > 0 && !answer.random && !question.shared && !copies) {
+  const bool evicts = question.fuse && !question.mapped;
+  if (question.rewindowed > 0 && !answer.random && question.shared && evicts) {
+    return as(Kind::window, "its own, as others read from its store");
+  }
+  if (question.rewindowed > 0 && !answer.random && !question.shared) {
     return as(Kind::window, question.ordered_bytes < least_order_bytes
                                 ? "the window, until its order shows"
                                 : "the window suffices");
@@ -59,13 +61,11 @@ Assistance decide_with_memory(const AssistanceQuestion& question) {
   if (question.rotational && answer.random) {
     return as(Kind::none, "random order on a rotational disk: reading ahead would add seeks");
   }
-  if (copies) {
-    answer.way = Assistance::Way::held;
-  } else if (question.fuse) {
-    answer.way = Assistance::Way::mapping;
+  if (evicts) {
+    return as(Kind::none, "on FUSE and not mapped: one more open may evict its pages");
   }
+  answer.way = question.fuse ? Assistance::Way::mapping : Assistance::Way::descriptor;
   if (answer.random) return as(Kind::prefetch, "random order");
-  if (copies && !question.shared) return as(Kind::prefetch, "it copies what it reads");
   if (question.rewindowed > 0) return as(Kind::prefetch, "its window is small beside others");
   return as(Kind::prefetch, question.descriptors == 0 ? "its descriptor is closed"
                                                       : "its window could not be reset");
@@ -113,8 +113,7 @@ Assistance decide_assistance(const AssistanceQuestion& question) {
   answer.account =
       room.account_to_reader ? Assistance::Account::reader : Assistance::Account::daemon;
   if (!question.confirmed) {
-    answer.reason += ": " + mib(std::min(question.file_size, suspect_ahead_bytes)) +
-                     " ahead until it is known for a load";
+    answer.reason += ": " + mib(answer.budget_bytes) + " until it is known for a load";
   } else if (!covers(room.bytes, question.file_size)) {
     answer.reason += ": a window ahead, as memory has room for " + room_in_words(room);
   }
@@ -126,14 +125,11 @@ uint64_t budget_ahead(const AheadQuestion& question) {
   if (room < head_room_reserve_bytes) return 0;
   const bool whole = covers(room, question.file_size);
   if (question.random && !whole) return 0;
-  if (!question.confirmed && question.random) {
-    return std::min(question.file_size, suspect_ahead_bytes);
-  }
-  if (whole && question.confirmed) return question.file_size;
-  const uint64_t most = whole ? question.file_size : room / ahead_part;
-  const uint64_t by_rate =
+  if (!question.confirmed) return std::min(question.file_size, suspect_budget_bytes);
+  if (whole) return question.file_size;
+  const uint64_t most = room / ahead_part;
+  const uint64_t wanted =
       std::max(least_ahead_bytes, std::min(question.consumed_bytes_a_second, most) * ahead_seconds);
-  const uint64_t wanted = question.confirmed ? by_rate : suspect_ahead_bytes;
   const uint64_t consumed = std::min(question.consumed_bytes, question.file_size);
   const uint64_t budget = consumed + std::min({wanted, most, question.file_size - consumed});
   // A step that ends within a page is continued from there, which madvise(2) refuses.

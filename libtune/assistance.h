@@ -41,7 +41,6 @@ struct Assistance {
   enum class Way {
     descriptor,  ///< opened anew
     mapping,     ///< process_madvise(2) on the reader's own mapping: nothing is opened
-    held,        ///< posix_fadvise(2) on the reader's own descriptor: nothing is opened
   };
   enum class Account { reader, daemon };
 
@@ -78,12 +77,11 @@ struct AheadQuestion {
 ///  - Else, in random order, nothing: most of what is read would be evicted before it is used.
 ///  - Else what the reader has consumed and a window ahead of it: two seconds of its rate, but 64
 ///    MiB at least and a quarter of the head room at most.
-///  - A suspect's is never more than 64 MiB (suspect_ahead_bytes) ahead of it; of one in random
-///    order, than 64 MiB.
+///  - A suspect's is never more than the first 64 MiB (suspect_budget_bytes).
 uint64_t budget_ahead(const AheadQuestion& question);
 
-/// The most that is read in vain for a reader that may be listing what a model has.
-inline constexpr uint64_t suspect_ahead_bytes = 64ULL << 20;
+/// The most that is read for a reader that may turn out to be a checksum.
+inline constexpr uint64_t suspect_budget_bytes = 64ULL << 20;
 
 /// Head room that is left alone: a quarter of it, the least window ahead, is what a worker has in
 /// flight (32 MiB); the rest is for what the reader allocates until the next question, and for

@@ -7,7 +7,7 @@ namespace tuneshift {
 
 namespace {
 
-// What daemon/prefetch/advise_engine.cpp reads a byte of, and what a fault maps around it
+// What daemon/prefetch/mapping_engine.cpp reads a byte of, and what a fault maps around it
 // (fault_around_bytes, mm/memory.c), twice.
 constexpr uint64_t piece_bytes = uint64_t{4} << 20;
 constexpr uint64_t touched_bytes = uint64_t{128} << 10;

@@ -52,11 +52,6 @@ uint64_t Detector::Suspect::bytes_in() const {
   return std::max(latest.bytes - bytes_before, consumed);
 }
 
-uint64_t Detector::Suspect::read_since_sample() const {
-  const uint64_t read = consumed > 0 ? bytes_before + consumed : latest.bytes;
-  return read - std::min(read, bytes_at_start);
-}
-
 bool Detector::make_room(Changes& changes) {
   if (suspects_.size() < max_suspects) return true;
   // Nothing is lost with those that read nothing now: their next event brings them back.
@@ -278,7 +273,8 @@ Detector::Changes Detector::on_sample(const Reader& reader, const ProcessSample&
   if (suspect.state == Suspect::State::weighed) weigh(reader, suspect, sample, now_ns, changes);
   if (suspect.state != Suspect::State::recognised) return changes;
   const Facts& facts = *suspect.facts;
-  switch (judge_keeping(*suspect.at_start, sample, suspect.read_since_sample(), facts.file_size)) {
+  const uint64_t read = suspect.latest.bytes - suspect.bytes_at_start;
+  switch (judge_keeping(*suspect.at_start, sample, read, facts.file_size)) {
     case Keeping::undecided:
       break;
     case Keeping::keeps:
@@ -318,9 +314,8 @@ Detector::Changes Detector::on_consumed(const Reader& reader, uint64_t bytes, ui
   if (suspect.state != Suspect::State::loading && suspect.state != Suspect::State::recognised) {
     return changes;
   }
-  const uint64_t before = suspect.bytes_in();
-  suspect.consumed = std::max(suspect.consumed, bytes);
-  if (bytes <= before) return changes;
+  if (bytes <= suspect.bytes_in()) return changes;
+  suspect.consumed = bytes;
   suspect.read_seen = true;
   suspect.last_ns = std::max(suspect.last_ns, now_ns);
   decide(reader, suspect, now_ns, changes);
@@ -338,7 +333,7 @@ bool Detector::wants_sample(const Reader& reader) const {
            suspect.state == State::recognised;
   }
   return suspect.state == State::recognised && suspect.read_seen &&
-         suspect.read_since_sample() >= memory_proof_bytes;
+         suspect.latest.bytes >= suspect.bytes_at_start + memory_proof_bytes;
 }
 
 const Event* Detector::latest(const Reader& reader) const {

@@ -137,9 +137,6 @@ class Detector {
     [[nodiscard]] bool misses_mapping() const;
     /// What came to it since an earlier load.
     [[nodiscard]] uint64_t bytes_in() const;
-    /// What it read since its first sample: what it missed, which read-ahead is ahead of, unless
-    /// something tells what came to it.
-    [[nodiscard]] uint64_t read_since_sample() const;
   };
   using Suspects = std::map<Reader, Suspect>;
 

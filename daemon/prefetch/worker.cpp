@@ -13,16 +13,14 @@
 #include <optional>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "daemon/helper/find_file.h"
-#include "daemon/helper/held_descriptor.h"
 #include "daemon/helper/process_dir.h"
 #include "daemon/helper/sandbox.h"
-#include "daemon/prefetch/advise_engine.h"
 #include "daemon/prefetch/control_group.h"
 #include "daemon/prefetch/descriptor_engine.h"
 #include "daemon/prefetch/large_windows.h"
+#include "daemon/prefetch/mapping_engine.h"
 
 namespace tuneshift {
 
@@ -60,21 +58,15 @@ class Worker {
     auto found = find_file(process.value(), order_.reader.file);
     if (!found) return found.error();
     if (link_.is_paced() && link_.budget_bytes() >= std::min(order_.file_size, well_budgeted)) {
-      const UniqueFd pidfd = open_pidfd();
+      const UniqueFd pidfd(static_cast<int>(syscall(SYS_pidfd_open, order_.reader.process.pid, 0)));
       if (process.value().alive()) {
         end_large_windows(root_fd_, pidfd.get(), found.value(), order_.reader.file,
                           order_.file_size);
       }
     }
-    switch (order_.way) {
-      case PrefetchOrder::Way::mapping:
-        return by_mapping(process.value(), found.value());
-      case PrefetchOrder::Way::held:
-        return by_held(process.value(), found.value());
-      case PrefetchOrder::Way::descriptor:
-        break;
-    }
-    return by_descriptor(process.value(), found.value());
+    return order_.way == PrefetchOrder::Way::descriptor
+               ? by_descriptor(process.value(), found.value())
+               : by_mapping(process.value(), found.value());
   }
 
  private:
@@ -122,50 +114,21 @@ class Worker {
     return {};
   }
 
-  [[nodiscard]] UniqueFd open_pidfd() const {
-    return UniqueFd(static_cast<int>(syscall(SYS_pidfd_open, order_.reader.process.pid, 0)));
-  }
-
-  [[nodiscard]] HeldFile held_file() const {
-    HeldFile file;
+  Status by_mapping(const ProcessDir& process, const FoundFile& found) {
+    MappedFile file;
     file.pid = order_.reader.process.pid;
     file.size = order_.file_size;
     file.start_bytes = order_.start_bytes;
     file.step_bytes = order_.step_bytes;
     file.unit_bytes = order_.unit_bytes;
-    return file;
-  }
-
-  // The descriptor's requests are the reader's own: made as whoever opened it.
-  Status by_held(const ProcessDir& process, const FoundFile& found) {
-    const UniqueFd pidfd = open_pidfd();
-    if (!pidfd) return errno_error(errno, "pidfd_open");
-    if (!process.alive()) return refused("the process has gone");
-    const UniqueFd descriptor =
-        take_descriptor(root_fd_, pidfd.get(), found.readable, order_.reader.file);
-    if (!descriptor) return refused("the reader has closed the file");
-    HeldFile file = held_file();
-    file.descriptor = descriptor.get();
-    return advise_by(file, found, {}, {{SCMP_SYS(fadvise64)}});
-  }
-
-  Status by_mapping(const ProcessDir& process, const FoundFile& found) {
-    HeldFile file = held_file();
     file.shown = shown_in_maps(found, order_.reader.file);
-    const UniqueFd pidfd = open_pidfd();
+    const UniqueFd pidfd(static_cast<int>(syscall(SYS_pidfd_open, file.pid, 0)));
     // It goes on showing this process's memory, also when the pid is used again.
     const UniqueFd maps(openat(process.fd(), "maps", O_RDONLY | O_CLOEXEC));
     if (!pidfd || !maps) return errno_error(errno, "open the reader's mappings");
     if (!process.alive()) return refused("the process has gone");
     file.pidfd = pidfd.get();
     file.maps_fd = maps.get();
-    return advise_by(file, found, {CAP_SYS_PTRACE, CAP_SYS_NICE},
-                     {{SCMP_SYS(process_madvise)}, {SCMP_SYS(process_vm_readv)}});
-  }
-
-  // With these rights, and these calls beside what all have.
-  Status advise_by(HeldFile& file, const FoundFile& found, const std::vector<int>& capabilities,
-                   std::vector<AllowedCall> calls) {
     std::optional<FuseConnection> fuse;
     if (found.fuse) {
       auto connection = FuseConnection::open(order_.reader.file);
@@ -174,21 +137,21 @@ class Worker {
       file.fuse = &*fuse;
       setfsuid(fuse->owner());
     }
-    Status status = keep_capabilities(capabilities, cpu_limit_s(order_.file_size));
-    if (!status.ok()) return status;
-    constexpr int writing = O_ACCMODE | O_CREAT | O_TRUNC;
-    for (AllowedCall& call : std::vector<AllowedCall>{
-             {SCMP_SYS(read)},
-             {SCMP_SYS(pread64)},
-             {SCMP_SYS(lseek)},
-             {SCMP_SYS(openat), {SCMP_A2(SCMP_CMP_MASKED_EQ, writing, O_RDONLY)}},
-             {SCMP_SYS(ppoll)},
-             {SCMP_SYS(recvfrom)},
-             {SCMP_SYS(clock_gettime)},
-             {SCMP_SYS(getrusage)}}) {
-      calls.push_back(std::move(call));
+    Status status =
+        keep_capabilities({CAP_SYS_PTRACE, CAP_SYS_NICE}, cpu_limit_s(order_.file_size));
+    if (status.ok()) {
+      constexpr int writing = O_ACCMODE | O_CREAT | O_TRUNC;
+      status = allow_only({{SCMP_SYS(process_madvise)},
+                           {SCMP_SYS(process_vm_readv)},
+                           {SCMP_SYS(read)},
+                           {SCMP_SYS(pread64)},
+                           {SCMP_SYS(lseek)},
+                           {SCMP_SYS(openat), {SCMP_A2(SCMP_CMP_MASKED_EQ, writing, O_RDONLY)}},
+                           {SCMP_SYS(ppoll)},
+                           {SCMP_SYS(recvfrom)},
+                           {SCMP_SYS(clock_gettime)},
+                           {SCMP_SYS(getrusage)}});
     }
-    status = allow_only(calls);
     if (!status.ok()) return status;
     return advise_ahead(file, link_);
   }

@@ -2,6 +2,7 @@
 """A control group with little memory, of either version."""
 import contextlib
 import os
+import subprocess
 import time
 
 ROOT = "/sys/fs/cgroup"
@@ -40,3 +41,19 @@ def memory_group(name, limit_bytes):
                 os.rmdir(folder)
                 break
             time.sleep(0.05)
+
+
+@contextlib.contextmanager
+def full_group(memory, name, size, room):
+    """The same with `size` bytes on tmpfs in it and room for so many more."""
+    with memory_group(name, size + room) as folder:
+        if folder is None:
+            yield None
+            return
+        path = os.path.join(memory.folder(name), "filling")
+        join = 'echo $$ > "$0/cgroup.procs" && exec head -c "$1" /dev/zero > "$2"'
+        subprocess.run(["sh", "-c", join, folder, str(size), path], check=True)
+        try:
+            yield folder
+        finally:
+            os.unlink(path)

@@ -4,7 +4,7 @@ import dataclasses
 import statistics
 
 from figures import Figure, figure
-from memory_group import memory_group
+from memory_group import full_group, memory_group
 from store import Store
 
 MODEL_BYTES = 512 << 20
@@ -17,7 +17,7 @@ class Row:
     mode: str
     options: tuple = ()
     cached: bool = False
-    group: bool = False  # in a control group with memory for half of the file
+    group: str = ""  # the control group that it is in
 
 
 ROWS = (
@@ -25,9 +25,10 @@ ROWS = (
     Row("warm, read", "read", cached=True),
     Row("O_DIRECT", "direct", ("--threads", "16")),
     Row("by itself, 8 × 16 MiB", "pread", ("--threads", "8", "--step", "16MiB", "--discard")),
-    Row("memory for half, open", "mmap-sequential", group=True),
-    Row("memory for half, closed", "mmap-sequential", ("--close",), group=True),
-    Row("memory for half, random", "mmap-tensor", ("--close",), group=True),
+    Row("memory for half, open", "mmap-sequential", group="half"),
+    Row("memory for half, closed", "mmap-sequential", ("--close",), group="half"),
+    Row("memory for half, random", "mmap-tensor", ("--close",), group="half"),
+    Row("memory full of tmpfs", "mmap-sequential", ("--close",), group="full"),
 )
 
 
@@ -49,13 +50,15 @@ def _measure(store, daemon, row, group, number, rounds, say):
 
 def no_worse(stack, build, memory, daemon, rounds, say):
     store = Store(stack, build, memory, "no-worse", {MODEL: MODEL_BYTES})
-    half = stack.enter_context(memory_group("bench", MODEL_BYTES // 2))
+    groups = {"half": stack.enter_context(memory_group("bench", MODEL_BYTES // 2)),
+              "full": stack.enter_context(full_group(memory, "full", 280 << 20, 20 << 20))}
     rows = []
     for row in ROWS:
-        if row.group and half is None:
+        group = groups.get(row.group)
+        if row.group and group is None:
             say(f"{row.name}: no control groups of memory here")
             continue
-        pairs = [_measure(store, daemon, row, half if row.group else None, number, rounds, say)
+        pairs = [_measure(store, daemon, row, group, number, rounds, say)
                  for number in range(1, rounds + 1)]
         without, beside = ([pair[side] for pair in pairs] for side in (0, 1))
         how = (f"{' '.join(('reader', row.mode, *row.options))}, 512 MiB "

@@ -93,16 +93,6 @@ class Helped(SlowCase):
         self.assertEqual(self.history("prefetching"), [])
 
 
-    def test_one_that_copies_what_it_reads(self):
-        reader = self.reader("read", "--step", "64KiB", "--serve")
-        row = self.finished(reader)
-        self.assertLess(row["missed"], MODEL_BYTES // 2)
-        [ahead] = self.wait_history("prefetching", pid=reader.pid)
-        self.assertIn("through its own descriptor", ahead["text"])
-        [done] = self.wait_history("prefetched", pid=reader.pid)
-        self.assertEqual(done["reason"], "")
-
-
 class Interrupted(SlowCase):
     def begun(self):
         """A reader that is read ahead of, while its store answers nothing."""

@@ -43,18 +43,6 @@ bool map_and_count(const std::string& path, uint64_t resident, int advice = MADV
   return is_resident(resident_pages(at, file_bytes) * page, resident);
 }
 
-// Opens the file and reads its first MiB; when told to go on, holds that `resident` bytes of it are
-// in the cache.
-bool read_and_count(const std::string& path, uint64_t resident) {
-  const int fd = open(path.c_str(), O_RDONLY);
-  std::vector<char> data(mib);
-  posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM);
-  if (read(fd, data.data(), data.size()) != static_cast<ssize_t>(mib)) return false;
-  Process::wait_for_go();
-  void* const at = mmap(nullptr, file_bytes, PROT_READ, MAP_SHARED, fd, 0);
-  return at != MAP_FAILED && is_resident(resident_pages(at, file_bytes) * page, resident);
-}
-
 }  // namespace
 
 TEST_CASE("a FUSE file is read ahead through its mapping, opened by nobody") {
@@ -177,59 +165,6 @@ TEST_CASE("a file that is held but not mapped has no mapping to go through") {
   Fetching fetching;
   const auto last = fetching.fetch(order_for(reader, server.path(), PrefetchOrder::Way::mapping));
   CHECK(last.trouble.find("maps nothing") != std::string::npos);
-}
-
-TEST_CASE("a FUSE file is read ahead through its reader's descriptor, opened by nobody") {
-  FuseServer server(safetensors_header());
-  Process reader([&] { return read_and_count(server.path(), file_bytes); });
-  Fetching fetching;
-  const PrefetchProgress last =
-      fetching.fetch(order_for(reader, server.path(), PrefetchOrder::Way::held));
-  CHECK(last.trouble.empty());
-  CHECK(last.fetched_bytes == file_bytes);
-  CHECK(last.engine == "fadvise, paced");
-  CHECK(server.control().opens == 1);
-  reader.go();
-}
-
-TEST_CASE("through a reader's descriptor no byte beyond the budget is read") {
-  FuseServer server(safetensors_header());
-  Process reader([&] { return read_and_count(server.path(), 3 * mib); });
-  Fetching fetching;
-  const auto order = order_for(reader, server.path(), PrefetchOrder::Way::held);
-  REQUIRE(fetching.prefetcher().start(order, {3 * mib}).ok());
-  CHECK(fetching.wait_for(order.reader.file, 3 * mib).fetched_bytes == 3 * mib);
-  reader.go();
-}
-
-TEST_CASE("a worker with its reader's descriptor has no right and is behind a filter") {
-  FuseServer server(safetensors_header());
-  Process reader([&] { return read_and_count(server.path(), file_bytes); });
-  Fetching fetching;
-  const auto order = order_for(reader, server.path(), PrefetchOrder::Way::held);
-  REQUIRE(fetching.prefetcher().start(order, {mib}).ok());
-  fetching.wait_for(order.reader.file, mib);
-  const pid_t worker = worker_pid();
-  REQUIRE(worker > 0);
-  CHECK(status_of(worker, "CapPrm") == "0000000000000000");
-  CHECK(status_of(worker, "NoNewPrivs") == "1");
-#if !defined(__SANITIZE_ADDRESS__)
-  CHECK(status_of(worker, "Seccomp") == "2");
-#endif
-  fetching.prefetcher().allow(order.reader.file, {all_bytes});
-  CHECK(fetching.end_of(order.reader.file).trouble.empty());
-  reader.go();
-}
-
-TEST_CASE(
-    "a reader that has closed its file, or may not read it, has no descriptor to go through") {
-  FuseServer server(safetensors_header());
-  const int flags = GENERATE(O_PATH, O_WRONLY);
-  Process reader([&] { return open(server.path().c_str(), flags) >= 0; });
-  Fetching fetching;
-  const auto last = fetching.fetch(order_for(reader, server.path(), PrefetchOrder::Way::held));
-  CHECK(last.fetched_bytes == 0);
-  CHECK(last.trouble == "the reader has closed the file");
 }
 
 TEST_CASE("no more is asked of a FUSE server than it takes before it drops read-ahead") {

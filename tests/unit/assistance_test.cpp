@@ -68,13 +68,13 @@ TEST_CASE("beside others a worker takes the place of the window, where it can", 
   answer = decide_assistance(question);
   CHECK(answer.kind == Kind::prefetch);
   CHECK(answer.reason == "its descriptor is closed, in small steps as others read from its store");
-  // It has no mapping, and one more open may evict.
+  // One more open may evict.
   question = rewindowed();
   question.shared = question.fuse = true;
   question.mapped = false;
   answer = decide_assistance(question);
-  CHECK(answer.kind == Kind::prefetch);
-  CHECK(answer.way == Assistance::Way::held);
+  CHECK(answer.kind == Kind::window);
+  CHECK(answer.reason == "its own, as others read from its store");
 }
 
 TEST_CASE("a window that was reset suffices for what continues", "[assistance]") {
@@ -178,15 +178,15 @@ TEST_CASE("a load in order is read ahead of within memory", "[assistance]") {
              "alone");
 }
 
-TEST_CASE("a suspect gets 64 MiB ahead of it at most", "[assistance]") {
+TEST_CASE("a suspect gets 64 MiB at most", "[assistance]") {
   AssistanceQuestion question = closed_after_mmap();
   question.confirmed = false;
   Assistance answer = decide_assistance(question);
-  CHECK(answer.budget_bytes == 100 * MiB + suspect_ahead_bytes);
-  CHECK(answer.reason == "its descriptor is closed: 64 MiB ahead until it is known for a load");
-  CHECK(decide_assistance(in_random_order(question)).budget_bytes == suspect_ahead_bytes);
-  question.head_room = room(192 * MiB);
-  CHECK(decide_assistance(question).budget_bytes == 100 * MiB + 48 * MiB);
+  CHECK(answer.budget_bytes == suspect_budget_bytes);
+  CHECK(answer.reason == "its descriptor is closed: 64 MiB until it is known for a load");
+  CHECK(decide_assistance(in_random_order(question)).budget_bytes == suspect_budget_bytes);
+  question.head_room = room(256 * MiB);
+  CHECK(decide_assistance(question).budget_bytes == suspect_budget_bytes);
   question.file_size = 20 * MiB;
   question.resident_bytes = 0;
   CHECK(decide_assistance(question).budget_bytes == 20 * MiB);
@@ -236,23 +236,11 @@ TEST_CASE("on FUSE nothing is opened anew", "[assistance]") {
   question.mapped = false;
   check_none(question, "neither open nor mapped any more");
   question.descriptors = 1;
-  CHECK(decide_assistance(question).way == Assistance::Way::held);
-}
-
-TEST_CASE("one that copies from FUSE is read ahead of also with a window", "[assistance]") {
-  AssistanceQuestion question = rewindowed();
-  question.mapped = false;
+  check_none(question, "on FUSE and not mapped: one more open may evict its pages");
+  question.rewindowed = 1;
   CHECK(decide_assistance(question).kind == Kind::window);
-  question.fuse = true;
-  Assistance answer = decide_assistance(question);
-  CHECK(answer.kind == Kind::prefetch);
-  CHECK(answer.way == Assistance::Way::held);
-  CHECK(answer.reason == "it copies what it reads");
-  answer = decide_assistance(in_random_order(question));
-  CHECK(answer.way == Assistance::Way::held);
-  CHECK(answer.reason == "random order");
-  question.descriptors = 0;
-  CHECK(decide_assistance(question).kind == Kind::window);
+  check_none(in_random_order(question),
+             "on FUSE and not mapped: one more open may evict its pages");
 }
 
 TEST_CASE("pages are the daemon's where the reader's group must not be joined", "[assistance]") {
@@ -326,9 +314,7 @@ TEST_CASE("no budget is larger than the file and the head room allow", "[assista
   const uint64_t budget = budget_ahead(question);
   CHECK(budget <= question.file_size);
   CHECK(budget - std::min(question.consumed_bytes, budget) <= question.head_room_bytes);
-  if (!question.confirmed) {
-    CHECK(budget - std::min(question.consumed_bytes, budget) <= suspect_ahead_bytes);
-  }
+  if (!question.confirmed) CHECK(budget <= suspect_budget_bytes);
 }
 
 TEST_CASE("which file systems are FUSE", "[assistance]") {

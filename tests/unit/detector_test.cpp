@@ -271,27 +271,6 @@ TEST_CASE("an unknown format and a failed inspection are rejected with the reaso
   CHECK(changes[0].reason == "could not be inspected: not readable");
 }
 
-TEST_CASE("of a reader that is read ahead of what came to it is judged, missed or not") {
-  const Reader reader = reader_of(10);
-  Detector detector({2000});
-  detector.on_event(event_at(reader, Evidence::read_miss, 1 * ms, mib));
-  detector.on_facts(reader, model_facts(false), 2 * ms);
-  detector.on_sample(reader, {10 * mib}, 2 * ms);
-  SECTION("a worker leaves it nothing to miss") {
-    detector.on_consumed(reader, 64 * mib, 50 * ms);
-    CHECK_FALSE(detector.wants_sample(reader));
-    detector.on_consumed(reader, 65 * mib, 50 * ms);
-    REQUIRE(detector.wants_sample(reader));
-    CHECK(kinds(detector.on_sample(reader, {42 * mib}, 51 * ms)) == Kinds{Kind::started});
-  }
-  SECTION("its window misses more than it has") {
-    detector.on_event(event_at(reader, Evidence::read_miss, 50 * ms, 200 * mib));
-    CHECK(detector.on_sample(reader, {42 * mib}, 51 * ms).empty());
-    detector.on_consumed(reader, 65 * mib, 52 * ms);
-    CHECK(kinds(detector.on_sample(reader, {42 * mib}, 53 * ms)) == Kinds{Kind::started});
-  }
-}
-
 TEST_CASE("a reader without a mapping becomes a load when its memory grows by half its reads") {
   const Reader reader = reader_of(10);
   Detector detector({2000});

@@ -122,16 +122,6 @@ def private_store():
             assert "read ahead" in assistance, assistance
 
 
-def private_copy():
-    """One that reads that model without a mapping."""
-    with slow_store(STORE, "--private", "--no-keep-cache", uid=NOBODY) as model:
-        with reader("read", path=model, uid=NOBODY) as process:
-            rows, assistance = loaded(process)
-            assert "through its own descriptor" in rows["prefetching"]["text"], rows
-            assert "read ahead" in assistance, assistance
-            assert rows["prefetched"]["bytes"] > 100 * MIB, rows
-
-
 def killed_daemon():
     """Its worker is in the reader's group by then, where systemd does not look for it."""
     with slow_store(STORE, "--rate", str(20 * MIB)) as model, control_group("reader") as group:
@@ -147,8 +137,7 @@ def killed_daemon():
 
 before = knobs()
 with prefetching(), daemon("auto"):
-    for step in (half_of_the_file, no_room, killed_as_a_whole, private_store, private_copy,
-                 as_root, as_nobody):
+    for step in (half_of_the_file, no_room, killed_as_a_whole, private_store, as_root, as_nobody):
         print(f"== {step.__name__}")
         step()
     assert unit("tuneshift.service", "NRestarts") == "0"

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-#include "daemon/prefetch/advise_engine.h"
+#include "daemon/prefetch/mapping_engine.h"
 
-#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -55,15 +54,11 @@ Error unreadable() {
 
 class Engine {
  public:
-  Engine(const HeldFile& file, DaemonLink& link)
+  Engine(const MappedFile& file, DaemonLink& link)
       : file_(file), link_(link), worth_(file.unit_bytes), pace_(file.step_bytes) {}
 
   Status run() {
-    if (by_descriptor()) {
-      link_.set_engine(file_.fuse != nullptr ? "fadvise, paced" : "fadvise");
-    } else {
-      link_.set_engine(file_.fuse != nullptr ? "madvise, paced" : "madvise");
-    }
+    link_.set_engine(file_.fuse != nullptr ? "madvise, paced" : "madvise");
     look();
     if (worth_.wants_unit()) time_units();
     for (const auto& [first, last] :
@@ -123,40 +118,9 @@ class Engine {
     return budget_bytes >= file_.size ? UINT64_MAX : budget_bytes;
   }
 
-  [[nodiscard]] bool by_descriptor() const { return file_.descriptor >= 0; }
-
   void look() {
-    ranges_ = by_descriptor() ? std::vector<MappedRange>{{0, file_.size, 0}}
-                              : read_mapped_ranges(file_.maps_fd, file_.shown);
+    ranges_ = read_mapped_ranges(file_.maps_fd, file_.shown);
     seen_at_ = at_;
-  }
-
-  // Asks for what is at these addresses; of a descriptor they are its file's offsets. How many
-  // bytes were asked for, or -1 and errno.
-  ssize_t request(const std::vector<iovec>& steps) const {
-    if (!by_descriptor()) {
-      return syscall(SYS_process_madvise, file_.pidfd, steps.data(), steps.size(), MADV_WILLNEED,
-                     0);
-    }
-    ssize_t asked = 0;
-    for (const iovec& step : steps) {
-      const auto offset = reinterpret_cast<off_t>(step.iov_base);
-      errno = posix_fadvise(file_.descriptor, offset, static_cast<off_t>(step.iov_len),
-                            POSIX_FADV_WILLNEED);
-      if (errno != 0) return asked > 0 ? asked : -1;
-      asked += static_cast<ssize_t>(step.iov_len);
-    }
-    return asked;
-  }
-
-  // Waits for one byte of it.
-  [[nodiscard]] bool has_arrived(uint64_t address) const {
-    char byte = 0;
-    if (by_descriptor()) return pread(file_.descriptor, &byte, 1, static_cast<off_t>(address)) == 1;
-    const iovec here{&byte, 1};
-    const iovec there{theirs(address), 1};
-    // By number: of one that is another process's by now nobody looks at the byte.
-    return process_vm_readv(file_.pid, &here, 1, &there, 1, 0) == 1;
   }
 
   // Moves on to the next byte that is mapped; null at the end.
@@ -180,9 +144,13 @@ class Engine {
       });
       if (range == ranges_.end()) continue;
       const uint64_t address = range->address + (offset - range->offset);
+      const iovec unit{theirs(address), worth_.unit_bytes()};
       const uint64_t began_ns = monotonic_now_ns();
-      request({{theirs(address), worth_.unit_bytes()}});
-      if (!has_arrived(address + worth_.unit_bytes() - 1)) return;
+      syscall(SYS_process_madvise, file_.pidfd, &unit, 1, MADV_WILLNEED, 0);
+      char byte = 0;
+      const iovec here{&byte, 1};
+      const iovec there{theirs(address + worth_.unit_bytes() - 1), 1};
+      if (process_vm_readv(file_.pid, &here, 1, &there, 1, 0) != 1) return;
       longest_ns = std::max(longest_ns, monotonic_now_ns() - began_ns);
       if (longest_ns >= clear_request_ns) break;
     }
@@ -237,7 +205,8 @@ class Engine {
                         std::min(file_.step_bytes, limit - from)});
     }
     asked_ns_ = monotonic_now_ns();
-    const ssize_t done = request(steps_);
+    const ssize_t done =
+        syscall(SYS_process_madvise, file_.pidfd, steps_.data(), steps_.size(), MADV_WILLNEED, 0);
     if (done <= 0) return after_failure(errno);
     failed_at_.reset();
     const auto advised = static_cast<uint64_t>(done);
@@ -253,7 +222,7 @@ class Engine {
   Status after_failure(int error) {
     if (error == ESRCH) return reader_gone();
     if (error == EINTR || error == EAGAIN) return {};
-    if (error != ENOMEM || failed_at_ == at_) return errno_error(error, "ask for the file");
+    if (error != ENOMEM || failed_at_ == at_) return errno_error(error, "process_madvise");
     failed_at_ = at_;
     look();
     return {};
@@ -263,7 +232,11 @@ class Engine {
   Status settle(size_t left) {
     for (; pieces_.size() > left; pieces_.pop_front()) {
       const Piece& piece = pieces_.front();
-      if (!has_arrived(piece.last_address)) {
+      char byte = 0;
+      const iovec here{&byte, 1};
+      const iovec there{theirs(piece.last_address), 1};
+      // By number: of one that is another process's by now nobody looks at the byte.
+      if (process_vm_readv(file_.pid, &here, 1, &there, 1, 0) != 1) {
         if (errno == ESRCH) return reader_gone();
         // Nobody misses what is unmapped by now.
         look();
@@ -280,7 +253,7 @@ class Engine {
     });
   }
 
-  const HeldFile& file_;
+  const MappedFile& file_;
   DaemonLink& link_;
   Worth worth_;
   Pace pace_;
@@ -299,7 +272,7 @@ class Engine {
 
 }  // namespace
 
-Status advise_ahead(const HeldFile& file, DaemonLink& link) {
+Status advise_ahead(const MappedFile& file, DaemonLink& link) {
   return Engine(file, link).run();
 }
 
