@@ -73,12 +73,13 @@ std::string helper_path(const Options& options, const KernelFs& kernel) {
   return TUNESHIFT_HELPER;
 }
 
-// Both helpers are installed in one place.
 // They lie beside one another.
-Accelerator::Programs prefetching(const Options& options, const KernelFs& kernel) {
+Tuner::Programs programs(const Options& options, const KernelFs& kernel) {
   const std::filesystem::path beside = helper_path(options, kernel);
-  return {std::filesystem::path(beside).replace_filename("tuneshift-prefetch"),
-          std::filesystem::path(beside).replace_filename("tuneshift-follow")};
+  const auto other = [&](const char* name) -> std::string {
+    return std::filesystem::path(beside).replace_filename(name);
+  };
+  return {{other("tuneshift-prefetch"), other("tuneshift-follow")}, other("tuneshift-drop")};
 }
 
 void log_changes(Recorder& recorder, const Receipt& receipt) {
@@ -101,7 +102,7 @@ class Daemon {
         bus_kernel_(kernel, bus_limits),
         writer_(loop_, applier),
         tuner_(loop_, bus_kernel_, writer_, recorder, settings.config, settings.profiles,
-               settings.rules.processes, prefetching(options, kernel)),
+               settings.rules.processes, programs(options, kernel)),
         holds_(loop_, bus_kernel_, tuner_, recorder),
         traces_(loop_, bus_kernel_, tuner_),
         probes_(

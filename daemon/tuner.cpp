@@ -32,8 +32,7 @@ PolicySettings policy_settings(const Config& config) {
 }  // namespace
 
 Tuner::Tuner(Loop& loop, const KernelFs& kernel, Writer& writer, Recorder& recorder,
-             const Config& config, Profiles profiles, ProcessRules rules,
-             Accelerator::Programs prefetching)
+             const Config& config, Profiles profiles, ProcessRules rules, Programs programs)
     : loop_(loop),
       kernel_(kernel),
       writer_(writer),
@@ -54,7 +53,11 @@ Tuner::Tuner(Loop& loop, const KernelFs& kernel, Writer& writer, Recorder& recor
       retry_timer_(loop.timer([this] { apply(submitted_); })),
       pause_end_(loop.timer([this] { set_mode(mode_before_pause_, "the pause's end"); })),
       settled_timer_(loop.timer([this] { reconcile(); })),
-      accelerator_(loop, kernel, std::move(prefetching),
+      dropper_(loop.get(), std::move(programs.drop),
+               [this](uint32_t load, const DropTask& task, const DropReport& report) {
+                 on_dropped(load, task, report);
+               }),
+      accelerator_(loop, kernel, std::move(programs.prefetching),
                    {[this](const Reader& reader) { return bytes_missed(reader); },
                     [this](const Reader& reader, uint64_t bytes) { on_consumed(reader, bytes); },
                     [this](const Reader& reader, const PrefetchProgress& progress) {
@@ -100,6 +103,7 @@ void Tuner::on_facts(const Reader& reader, const Result<Facts>& facts) {
     if (rule != nullptr) {
       known.value().rule = rule->name;
       known.value().rule_role = rule->role;
+      known.value().drop_after_load = rule->drop_after_load;
     }
   }
   carry_out(detector_.on_facts(reader, known, monotonic_ns()));
@@ -152,6 +156,7 @@ void Tuner::on_suspected(const LoadChange& change) {
   const Event& event = *detector_.latest(change.reader);
   const uint64_t now_ns = monotonic_ns();
   helped_[change.reader].suspected_ns = now_ns;
+  dropper_.stop(change.reader.file);
   const uint64_t after_us = now_ns > event.first_ns ? (now_ns - event.first_ns) / 1000 : 0;
   const std::string command = escape(event.command);
   recorder_.add("suspected",
@@ -173,6 +178,7 @@ void Tuner::on_suspected(const LoadChange& change) {
 void Tuner::on_recognised(const LoadChange& change) {
   const Facts& facts = *detector_.facts(change.reader);
   Helped& helped = helped_[change.reader];
+  dropper_.stop(change.reader.file);
   const std::string path = escape(facts.path);
   recorder_.add(
       "inspected",
@@ -193,6 +199,7 @@ void Tuner::on_begun(const LoadChange& change) {
   const Load& load = *detector_.load(change.load);
   const Store store = store_of(change.reader);
   Helped& helped = helped_[change.reader];
+  dropper_.stop(change.reader.file);
   LoadView& view = book_.update(load, store, monotonic_ns());
   if (helped.since_ns != 0) {
     // While it was suspected.
@@ -275,6 +282,7 @@ void Tuner::on_ended(const LoadChange& change) {
                     {{"pid", static_cast<uint32_t>(process.pid)}, {"load", change.load}});
       noticed_ns_.emplace(LoadLeases::server_name(process), monotonic_ns());
     }
+    drop_pages_of(load);
   }
   if (observer_.load_changed) observer_.load_changed(change.load);
   for (const uint32_t gone : forgotten) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "daemon/accelerator.h"
+#include "daemon/dropper.h"
 #include "daemon/load_book.h"
 #include "daemon/loop.h"
 #include "daemon/process_watch.h"
@@ -54,9 +55,14 @@ struct TunerObserver {
 /// writer and the re-window. Lives on the loop's thread.
 class Tuner {
  public:
+  /// Paths of the helpers that it starts itself.
+  struct Programs {
+    Accelerator::Programs prefetching;
+    std::string drop;  ///< tuneshift-drop
+  };
+
   Tuner(Loop& loop, const KernelFs& kernel, Writer& writer, Recorder& recorder,
-        const Config& config, Profiles profiles, ProcessRules rules,
-        Accelerator::Programs prefetching);
+        const Config& config, Profiles profiles, ProcessRules rules, Programs programs);
 
   void set_senses(Senses senses) { senses_ = std::move(senses); }
   void set_observer(TunerObserver observer) { observer_ = std::move(observer); }
@@ -186,6 +192,9 @@ class Tuner {
   /// Whether anything changed: then reconcile().
   bool share_stores();
   void share_store(const Reader& reader, Helped& helped);
+  /// If its rule says so, and nobody else has part in it.
+  void drop_pages_of(const Load& load);
+  void on_dropped(uint32_t load, const DropTask& task, const DropReport& report);
   void on_consumed(const Reader& reader, uint64_t bytes);
   void on_ahead_ended(const Reader& reader, const PrefetchProgress& progress);
   void on_ahead_free(const Reader& reader);
@@ -222,6 +231,7 @@ class Tuner {
   bool watches_neighbours_ = false;
   unsigned retries_ = 0;
 
+  Dropper dropper_;
   Accelerator accelerator_;
   Timer closed_timer_;  ///< for suspects whose descriptor is closed: no event tells how they go on
   Timer neighbour_timer_;

@@ -291,6 +291,7 @@ void Tuner::change_mode(Mode mode, const std::string& who) {
   policy_.set_mode(mode);
   if (mode != Mode::automatic) {
     accelerator_.stop_all();
+    dropper_.stop_all();
     closed_timer_.off();
   }
   if (mode == Mode::observe && was_writing) {
@@ -310,6 +311,8 @@ void Tuner::reload(const Config& config, Profiles profiles, ProcessRules rules) 
   detector_.set_settings({config.settle_ms});
   leases_.set_profiles(config.loading_profile, config.serving_profile);
   rules_ = std::move(rules);
+  // It was asked for by a rule that may have gone.
+  dropper_.stop_all();
   policy_.replace({config.dwell_ms, config.writes_per_hour}, std::move(profiles));
   recorder_.add("reload", "configuration, profiles and rules read again");
   if (mode_changed) set_mode(config.mode, "reload");

@@ -26,6 +26,9 @@ struct ProcessRule {
   std::vector<std::string> commands;
   /// Each of these is one of the arguments, or the last part of its path.
   std::vector<std::string> arguments;
+  /// What it has loaded it copies elsewhere: its file leaves the page cache then, but for pages
+  /// that somebody maps.
+  bool drop_after_load = false;
 };
 
 using ProcessRules = std::vector<ProcessRule>;

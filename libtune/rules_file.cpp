@@ -46,6 +46,11 @@ std::optional<std::string> parse_hex(std::string_view text) {
   return bytes;
 }
 
+bool parse_flag(std::string_view text, bool& flag) {
+  flag = text == "true";
+  return flag || text == "false";
+}
+
 class RulesParser {
  public:
   RulesParser(const std::string& path, Diagnostics& mistakes) : mistakes_(path, mistakes) {}
@@ -143,12 +148,17 @@ class RulesParser {
         parse_patterns(key, value, rule.commands);
       } else if (key.text == "arguments") {
         parse_patterns(key, value, rule.arguments);
+      } else if (key.text == "drop_after_load") {
+        parse_word(key, value, rule.drop_after_load, parse_flag, {"true", "false"});
       } else {
-        report_unknown_key(key, {"name", "role", "commands", "arguments"});
+        report_unknown_key(key, {"name", "role", "commands", "arguments", "drop_after_load"});
       }
     }
     require_name(node, rule.name);
     if (good_ && !has_role) fail(node.at, "a process rule needs a role: loader or never");
+    if (good_ && rule.drop_after_load && rule.role != ProcessRole::loader) {
+      fail(node.at, "drop_after_load is for role loader: the others load nothing");
+    }
     if (good_ && rule.commands.empty() && rule.arguments.empty()) {
       fail(node.at, "a process rule needs commands or arguments");
     }

@@ -7,8 +7,8 @@ import subprocess
 import sys
 
 import bus_case
-from bus_case import NOBODY, BusCase
-from lib.machine import Scratch, disk_scratch, make_cold
+from bus_case import NOBODY, BusCase, write
+from lib.machine import Scratch, disk_scratch, make_cold, resident_bytes
 from lib.processes import end, read_line, spawn, wait_for
 from lib.programs import Reader, SlowStore, make_model
 
@@ -206,6 +206,30 @@ class OnDisk(BusCase):
             self.assertIn("by a descriptor", ahead["text"])
             [done] = self.wait_history("prefetched", pid=reader.pid)
             self.assertEqual(done["reason"], "")
+
+
+class Dropped(BusCase):
+    """A loader that keeps nothing of its file in memory, as its rule says."""
+
+    def setUp(self):
+        super().setUp()
+        rules = os.path.join(self.daemon.rules, "gpu.yaml")
+        write(rules,
+              "processes: [{name: gpu, role: loader, commands: [reader], drop_after_load: true}]\n")
+        os.chmod(rules, 0o644)
+        self.call("Reload")
+        disk = self.enter(disk_scratch("prefetch", 2 * MODEL_BYTES))
+        self.model = disk.join("model.safetensors")
+        make_model(bus_case.BUILD, self.model, MODEL_BYTES)
+        make_cold(self.model)
+
+    def test_its_file_leaves_the_cache(self):
+        with Reader(bus_case.BUILD, "read", self.model, "--serve") as reader:
+            reader.loaded()
+            self.wait_history("finished", pid=reader.pid)
+            [row] = self.wait_history("evicted", pid=reader.pid)
+            self.assertEqual((row["reason"], row["path"], row["files"]), ("", self.model, 1))
+            self.assertEqual(resident_bytes(self.model), 0)
 
 
 if __name__ == "__main__":

@@ -48,7 +48,8 @@ TEST_CASE("a file of rules says all that a rule can have") {
       "    min_size: 64MiB\n"
       "  - {name: plain, magic: {text: PLAIN}}\n"
       "processes:\n"
-      "  - {name: server, role: loader, commands: [serve], arguments: ['--model*']}\n"
+      "  - {name: server, role: loader, commands: [serve], arguments: ['--model*'],\n"
+      "     drop_after_load: true}\n"
       "  - {name: copier, role: never, commands: [copy1, copy2]}\n",
       "r.yaml", mistakes);
   CHECK(mistakes.empty());
@@ -66,7 +67,9 @@ TEST_CASE("a file of rules says all that a rule can have") {
   REQUIRE(rules.processes.size() == 2);
   CHECK(rules.processes[0].role == ProcessRole::loader);
   CHECK(rules.processes[0].arguments == std::vector<std::string>{"--model*"});
+  CHECK(rules.processes[0].drop_after_load);
   CHECK(rules.processes[1].role == ProcessRole::never);
+  CHECK_FALSE(rules.processes[1].drop_after_load);
   CHECK(rules.processes[1].commands.size() == 2);
 }
 
@@ -124,11 +127,15 @@ TEST_CASE("every mistake of a file of rules is told with its place") {
                     "  - {name: a, commands: [x]}\n"
                     "  - {name: b, role: never}\n"
                     "  - {name: c, role: lodaer, commands: [x]}\n"
-                    "  - {name: d, role: never, command: [x]}\n") ==
+                    "  - {name: d, role: never, command: [x]}\n"
+                    "  - {name: e, role: never, commands: [x], drop_after_load: true}\n"
+                    "  - {name: f, role: loader, commands: [x], drop_after_load: yes}\n") ==
         "r.yaml:2:5: a process rule needs a role: loader or never\n"
         "r.yaml:3:5: a process rule needs commands or arguments\n"
         "r.yaml:4:21: unknown role 'lodaer', did you mean 'loader'?\n"
-        "r.yaml:5:28: unknown key 'command', did you mean 'commands'?\n");
+        "r.yaml:5:28: unknown key 'command', did you mean 'commands'?\n"
+        "r.yaml:6:5: drop_after_load is for role loader: the others load nothing\n"
+        "r.yaml:7:61: unknown drop_after_load 'yes': known are true, false\n");
 }
 
 TEST_CASE("an administrator's rules come first, by file and by name") {

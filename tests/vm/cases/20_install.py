@@ -7,7 +7,8 @@ import subprocess
 from checks import run
 
 PROGRAMS = ("/usr/sbin/tuneshiftd", "/usr/bin/tuneshiftctl", "/usr/lib/tuneshift/tuneshift-inspect",
-            "/usr/lib/tuneshift/tuneshift-modules", "/usr/lib/tuneshift/tuneshift-prefetch")
+            "/usr/lib/tuneshift/tuneshift-modules", "/usr/lib/tuneshift/tuneshift-prefetch",
+            "/usr/lib/tuneshift/tuneshift-follow", "/usr/lib/tuneshift/tuneshift-drop")
 FILES = (
     "/usr/lib/systemd/system/tuneshift.service",
     "/usr/lib/systemd/system/tuneshift-modules.service",
