@@ -12,33 +12,46 @@ Dropper::Dropper(sd_event* loop, std::string helper, Handler handler)
       pool_(loop, std::move(helper), most, max_drop_report_bytes,
             {[this](HelperPool::Id id, std::string_view packet) { on_packet(id, packet); },
              [this](HelperPool::Id id, const std::string& how) {
+               users_.erase(id);
                end(id, {0, "its helper ended early: " + how});
              },
-             [](HelperPool::Id) {}}) {}
+             [this](HelperPool::Id id) { users_.erase(id); }}) {}
 
-Status Dropper::start(uint32_t load, const DropTask& task) {
+Status Dropper::start(uint32_t load, uint32_t uid, const DropTask& task) {
+  const auto of_user = std::count_if(users_.begin(), users_.end(),
+                                     [uid](const auto& one) { return one.second == uid; });
+  if (of_user >= most_a_user) {
+    return Error{ErrorCode::limit_exceeded, "too many loads of its user are to be dropped", {}, 0};
+  }
   const auto packet = format_drop_task(task);
   if (!packet) return packet.error();
   auto started = pool_.start(packet.value());
   if (!started) return started.error();
   works_[started.value()] = {load, task};
+  users_[started.value()] = uid;
   return {};
 }
 
-void Dropper::stop(const FileId& file) {
-  std::erase_if(works_, [&](const auto& entry) {
-    const std::vector<DropFile>& files = entry.second.task.files;
-    const bool has_it = std::any_of(files.begin(), files.end(),
-                                    [&](const DropFile& one) { return one.file == file; });
-    if (!has_it) return false;
-    pool_.stop(entry.first);
-    return true;
-  });
+void Dropper::stop(const FileId& file, const char* why) {
+  if (works_.empty()) return;
+  stop_if(
+      [&](const DropTask& task) {
+        return std::any_of(task.files.begin(), task.files.end(),
+                           [&](const DropFile& one) { return one.file == file; });
+      },
+      why);
 }
 
-void Dropper::stop_all() {
-  for (const auto& [id, work] : works_) pool_.stop(id);
-  works_.clear();
+void Dropper::stop_all(const char* why) {
+  stop_if([](const DropTask&) { return true; }, why);
+}
+
+void Dropper::stop_if(const std::function<bool(const DropTask&)>& holds, const char* why) {
+  std::vector<HelperPool::Id> stopped;
+  for (const auto& [id, work] : works_) {
+    if (holds(work.task)) stopped.push_back(id);
+  }
+  for (const HelperPool::Id id : stopped) end(id, {0, why});
 }
 
 void Dropper::on_packet(HelperPool::Id id, std::string_view packet) {

@@ -19,20 +19,22 @@ namespace tuneshift {
 /// waits until its loader has unmapped them. Nothing here waits for one.
 class Dropper {
  public:
-  /// Called from the loop once for each start(), unless it was stopped. It may start and stop.
+  /// Called once for each start(), from the loop or by the calls that stop it.
   using Handler = std::function<void(uint32_t load, const DropTask&, const DropReport&)>;
 
-  /// At once: each waits for up to a minute.
+  /// At once: each waits for up to a minute, and one that a hanging store holds for longer.
   static constexpr unsigned most = 16;
+  static constexpr unsigned most_a_user = 4;
 
   /// `helper` is the path of tuneshift-drop. The loop must outlive this.
   Dropper(sd_event* loop, std::string helper, Handler handler);
 
-  /// limit_exceeded when there are too many, or too many files.
-  Status start(uint32_t load, const DropTask& task);
-  /// Whoever reads this file now needs it: its load's files stay.
-  void stop(const FileId& file);
-  void stop_all();
+  /// limit_exceeded when there are too many at all or for the loader's user, or too many files.
+  Status start(uint32_t load, uint32_t uid, const DropTask& task);
+  /// No more is dropped of the load that this file is of, or of any; `why` is what the handler is
+  /// told, for people.
+  void stop(const FileId& file, const char* why);
+  void stop_all(const char* why);
 
  private:
   struct Work {
@@ -40,12 +42,14 @@ class Dropper {
     DropTask task;
   };
 
+  void stop_if(const std::function<bool(const DropTask&)>& holds, const char* why);
   void on_packet(HelperPool::Id id, std::string_view packet);
   void end(HelperPool::Id id, const DropReport& report);
 
   Handler handler_;
   HelperPool pool_;
   std::map<HelperPool::Id, Work> works_;
+  std::map<HelperPool::Id, uint32_t> users_;  ///< also of those that are stuck
 };
 
 }  // namespace tuneshift

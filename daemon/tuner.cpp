@@ -72,6 +72,7 @@ Tuner::Tuner(Loop& loop, const KernelFs& kernel, Writer& writer, Recorder& recor
 
 void Tuner::on_event(const Event& event) {
   if (policy_.mode() == Mode::paused || policy_.mode() == Mode::manual) return;
+  dropper_.stop(event.reader.file, "it is read again");
   const auto changes = detector_.on_event(event);
   // Before the helper is started: what the reader does meanwhile would be in its first sample.
   const bool is_new = !changes.empty() && changes.front().kind == LoadChangeKind::suspected;
@@ -103,7 +104,6 @@ void Tuner::on_facts(const Reader& reader, const Result<Facts>& facts) {
     if (rule != nullptr) {
       known.value().rule = rule->name;
       known.value().rule_role = rule->role;
-      known.value().drop_after_load = rule->drop_after_load;
     }
   }
   carry_out(detector_.on_facts(reader, known, monotonic_ns()));
@@ -156,7 +156,6 @@ void Tuner::on_suspected(const LoadChange& change) {
   const Event& event = *detector_.latest(change.reader);
   const uint64_t now_ns = monotonic_ns();
   helped_[change.reader].suspected_ns = now_ns;
-  dropper_.stop(change.reader.file);
   const uint64_t after_us = now_ns > event.first_ns ? (now_ns - event.first_ns) / 1000 : 0;
   const std::string command = escape(event.command);
   recorder_.add("suspected",
@@ -178,7 +177,6 @@ void Tuner::on_suspected(const LoadChange& change) {
 void Tuner::on_recognised(const LoadChange& change) {
   const Facts& facts = *detector_.facts(change.reader);
   Helped& helped = helped_[change.reader];
-  dropper_.stop(change.reader.file);
   const std::string path = escape(facts.path);
   recorder_.add(
       "inspected",
@@ -199,7 +197,6 @@ void Tuner::on_begun(const LoadChange& change) {
   const Load& load = *detector_.load(change.load);
   const Store store = store_of(change.reader);
   Helped& helped = helped_[change.reader];
-  dropper_.stop(change.reader.file);
   LoadView& view = book_.update(load, store, monotonic_ns());
   if (helped.since_ns != 0) {
     // While it was suspected.

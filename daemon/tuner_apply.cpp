@@ -291,7 +291,7 @@ void Tuner::change_mode(Mode mode, const std::string& who) {
   policy_.set_mode(mode);
   if (mode != Mode::automatic) {
     accelerator_.stop_all();
-    dropper_.stop_all();
+    dropper_.stop_all("the mode has changed");
     closed_timer_.off();
   }
   if (mode == Mode::observe && was_writing) {
@@ -312,7 +312,7 @@ void Tuner::reload(const Config& config, Profiles profiles, ProcessRules rules) 
   leases_.set_profiles(config.loading_profile, config.serving_profile);
   rules_ = std::move(rules);
   // It was asked for by a rule that may have gone.
-  dropper_.stop_all();
+  dropper_.stop_all("the rules were read again");
   policy_.replace({config.dwell_ms, config.writes_per_hour}, std::move(profiles));
   recorder_.add("reload", "configuration, profiles and rules read again");
   if (mode_changed) set_mode(config.mode, "reload");

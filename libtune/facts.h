@@ -37,7 +37,6 @@ struct Facts {
   std::string command_line;  ///< arguments separated by spaces, at most 256 bytes
   std::string rule;          ///< the process rule that names the reader; empty: none does
   ProcessRole rule_role = ProcessRole::loader;  ///< of that rule
-  bool drop_after_load = false;                 ///< and this as well
 };
 
 }  // namespace tuneshift

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
 #include <string>
 
@@ -22,7 +23,11 @@ namespace {
 // False when the daemon has let go.
 bool wait_for_daemon(uint64_t ms) {
   pollfd heard{STDIN_FILENO, POLLIN, 0};
-  return poll(&heard, 1, static_cast<int>(ms)) == 0;
+  int happened = 0;
+  do {
+    happened = poll(&heard, 1, static_cast<int>(ms));
+  } while (happened < 0 && errno == EINTR);
+  return happened == 0;
 }
 
 }  // namespace

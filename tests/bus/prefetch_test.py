@@ -231,6 +231,24 @@ class Dropped(BusCase):
             self.assertEqual((row["reason"], row["path"], row["files"]), ("", self.model, 1))
             self.assertEqual(resident_bytes(self.model), 0)
 
+    def test_one_that_is_mapped_again_stays(self):
+        with Reader(bus_case.BUILD, "read", self.model, "--serve") as first:
+            first.loaded()
+            self.wait_history("finished", pid=first.pid)
+            with Reader(bus_case.BUILD, "mmap-sequential", self.model, "--serve") as second:
+                second.loaded()
+                [row] = self.wait_history("evicted", pid=first.pid)
+                self.assertEqual((row["reason"], row["files"]), ("it is read again", 0))
+                self.assertGreater(resident_bytes(self.model), MODEL_BYTES * 0.9)
+
+    def test_a_reload_ends_it(self):
+        with Reader(bus_case.BUILD, "read", self.model, "--serve") as reader:
+            reader.loaded()
+            self.wait_history("finished", pid=reader.pid)
+            self.call("Reload")
+            [row] = self.wait_history("evicted", pid=reader.pid)
+            self.assertEqual((row["reason"], row["files"]), ("the rules were read again", 0))
+
 
 if __name__ == "__main__":
     bus_case.main()
