@@ -160,7 +160,9 @@ class Beside(SlowCase):
                 if not options:
                     self.assertIn("in small steps", ahead["reason"])
                     # By its own window alone no more is there than was when the other was noticed.
-                    self.assertEqual(len(self.wait_history("rewindowed", pid=reader.pid)), 2)
+                    # The third is that of its end.
+                    self.assertTrue(wait_for(
+                        lambda: len(self.history("rewindowed", pid=reader.pid)) >= 2, 10))
 
 
 class Off(SlowCase):
