@@ -8,7 +8,7 @@ function(tuneshift_helper name)
   add_library(${name}_core STATIC ${sources} ${ARGN})
   target_link_libraries(${name}_core PUBLIC helper_core)
 
-  # Started once a reader, a file or a load: few shared libraries keep it small and that short.
+  # Started once a reader, a file or a load: few shared libraries keep that quick.
   add_executable(tuneshift-${name} main.cpp)
   target_link_libraries(tuneshift-${name} PRIVATE ${name}_core)
   target_link_options(tuneshift-${name} PRIVATE -Wl,--as-needed -static-libgcc -static-libstdc++)

@@ -47,8 +47,9 @@ class Drop {
     root_path_ = read_link_at(process.value().fd(), "root");
     own_descriptors_ =
         UniqueFd(openat(root_fd, "proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!pidfd_ || !maps_ || !root_ || !own_descriptors_)
+    if (!pidfd_ || !maps_ || !root_ || !own_descriptors_) {
       return errno_error(errno, "look at the process");
+    }
     if (!process.value().alive()) return stays("the process has ended");
     if (Status status = become(credentials.value(), cpu_limit_s); !status.ok()) return status;
     return allow_only({{SCMP_SYS(openat2)},

@@ -179,7 +179,8 @@ class Automatic(LoadCase):
     def test_what_was_done_for_a_load_is_told(self):
         for mode, options, expected in (
                 ("mmap-sequential", [], "re-windowed"),
-                ("mmap-sequential", ["--close"], "read ahead|read-ahead only: the descriptor is closed"),
+                ("mmap-sequential", ["--close"],
+                 "read ahead|read-ahead only: the descriptor is closed"),
                 ("direct", [], "none: reads with O_DIRECT")):
             with self.subTest(mode=mode, options=options):
                 with reader(mode, "model", "--serve", *options) as process:
