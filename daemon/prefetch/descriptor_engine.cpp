@@ -8,6 +8,8 @@
 #include <cerrno>
 
 #include "daemon/helper/clock.h"
+#include "daemon/prefetch/engine_trial.h"
+#include "daemon/prefetch/huge_mapping.h"
 #include "daemon/prefetch/pace.h"
 #include "daemon/prefetch/worth.h"
 
@@ -22,14 +24,34 @@ constexpr uint64_t in_flight_bytes = uint64_t{32} << 20;
 // then it is asked in pieces of this size.
 constexpr uint64_t piece_bytes = uint64_t{128} << 10;
 
+// The huge mapping reads so much before it looks at the daemon: 16 ms from a store of 1 GB/s.
+constexpr uint64_t huge_part_bytes = uint64_t{16} << 20;
+
 // One after the other they are slow; some file systems never tell what they read.
 constexpr unsigned most_cached_units = 1024;
 
-// What this process has made the kernel read so far.
-uint64_t bytes_submitted() {
+rusage own_usage() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
+  return usage;
+}
+
+uint64_t bytes_submitted(const rusage& usage) {
   return static_cast<uint64_t>(usage.ru_inblock) * 512;
+}
+
+// What this process has made the kernel read so far.
+uint64_t bytes_submitted() {
+  return bytes_submitted(own_usage());
+}
+
+uint64_t to_ns(const timeval& time) {
+  return static_cast<uint64_t>(time.tv_sec) * 1'000'000'000 +
+         static_cast<uint64_t>(time.tv_usec) * 1000;
+}
+
+uint64_t end_of_huge_page(uint64_t at) {
+  return (at + huge_page_bytes - 1) / huge_page_bytes * huge_page_bytes;
 }
 
 class Engine {
@@ -56,12 +78,16 @@ class Engine {
     while (arrived_ < last_) {
       if (worth_.wants_unit() && asked_ == arrived_) {
         if (Status status = time_unit(); !status.ok()) return status.error();
+      } else if (!link_.is_paced() && read_huge_part()) {
+        link_.report(fetched());
+        if (!link_.listen(0)) return false;
+        continue;
       } else if (link_.is_paced()) {
         if (!link_.listen(pace_.wait_us(monotonic_now_ns()))) return false;
         const auto asked = ask_in_time();
         if (!asked) return asked.error();
         if (asked.value()) {
-          worth_.paused();
+          pause();
           link_.report(fetched());
           continue;
         }
@@ -69,7 +95,7 @@ class Engine {
         ask();
       }
       if (arrived_ == asked_) {
-        worth_.paused();
+        pause();
         link_.report_now(fetched());
         if (!link_.listen(std::nullopt)) return false;
         continue;
@@ -89,6 +115,33 @@ class Engine {
   }
 
  private:
+  void pause() {
+    worth_.paused();
+    trial_.paused();
+  }
+
+  // The next part, where that is to be read through the huge mapping: true when it has arrived.
+  bool read_huge_part() {
+    const bool at_end = asked_ == arrived_ && arrived_ % huge_page_bytes == 0;
+    if (!trial_.is_over()) {
+      const rusage usage = own_usage();
+      trial_.look({fetched(), bytes_submitted(usage), monotonic_now_ns(),
+                   to_ns(usage.ru_utime) + to_ns(usage.ru_stime)},
+                  at_end);
+    }
+    // It reads some MiB beyond what it is told, which is not allowed where the budget ends.
+    if (!trial_.wants_huge() || !at_end || !may_read_all()) return false;
+    const uint64_t next = std::min(arrived_ + huge_part_bytes, last_);
+    if (!read_by_huge_mapping(fd_, arrived_, next).ok()) {
+      // WILLNEED will tell what the trouble is, if it has any.
+      trial_.give_up();
+      return false;
+    }
+    asked_ = arrived_ = next;
+    link_.set_engine(trial_.is_huge() ? "huge mapping" : "fadvise");
+    return true;
+  }
+
   [[nodiscard]] uint64_t fetched() const { return before_ + (arrived_ - first_); }
 
   // How far into the file it may go.
@@ -96,6 +149,8 @@ class Engine {
     const uint64_t budget = std::max(link_.budget_bytes(), before_) - before_;
     return first_ + std::min(budget, last_ - first_);
   }
+
+  [[nodiscard]] bool may_read_all() const { return limit() == last_; }
 
   // One that was cached tells nothing.
   Status time_unit() {
@@ -135,8 +190,10 @@ class Engine {
   }
 
   void ask() {
-    while (asked_ < limit() && asked_ - arrived_ < std::max(in_flight_bytes, step_bytes_)) {
-      const uint64_t next = std::min(asked_ + step_bytes_, limit());
+    const uint64_t end =
+        trial_.wants_end() && may_read_all() ? std::min(last_, end_of_huge_page(asked_)) : limit();
+    while (asked_ < end && asked_ - arrived_ < std::max(in_flight_bytes, step_bytes_)) {
+      const uint64_t next = std::min(asked_ + step_bytes_, end);
       ask_for(asked_, next);
       asked_ = next;
     }
@@ -172,6 +229,7 @@ class Engine {
   const uint64_t step_bytes_;
   const uint64_t piece_bytes_;
   Worth worth_;
+  EngineTrial trial_;
   Pace pace_;
   DaemonLink& link_;
   unsigned cached_units_ = 0;

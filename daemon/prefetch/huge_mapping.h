@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <cstdint>
+
+#include "libtune/result.h"
+
+namespace tuneshift {
+
+/// What a part that is read through a huge mapping begins on a multiple of.
+inline constexpr uint64_t huge_page_bytes = uint64_t{2} << 20;
+
+/// Reads a part of a file into the page cache by touching it through a mapping that is
+/// MADV_HUGEPAGE, and waits for it. Where the file system has large folios (xfs; ext4 from Linux
+/// 6.16) they become 2 MiB large (do_sync_mmap_readahead(), mm/filemap.c): a reader that maps the
+/// file takes one fault for each of them, where WILLNEED leaves folios of a page. Up to 4 MiB
+/// behind the part are read as well.
+///
+/// `first` is a multiple of huge_page_bytes. An error when the kernel has no MADV_POPULATE_READ
+/// (before 5.14) or no huge pages, or when a page cannot be read: what else of the part has
+/// arrived is unknown then.
+Status read_by_huge_mapping(int fd, uint64_t first, uint64_t last);
+
+}  // namespace tuneshift
