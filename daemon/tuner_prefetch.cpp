@@ -73,6 +73,7 @@ AssistanceQuestion Tuner::question_of(const Reader& reader, const Helped& helped
   question.ordered_bytes = event.bytes;
   question.sequential_bytes = event.sequential;
   question.jumps = event.jumps;
+  question.first_bytes_us = helped.first_bytes_us;
   question.file_size = facts.file_size;
   question.resident_bytes = facts.resident_bytes.value_or(0);
   return question;

@@ -30,6 +30,15 @@ bool reads_randomly(const AssistanceQuestion& question) {
   return is_told && question.sequential_bytes < question.ordered_bytes / 2;
 }
 
+/// Whether a worker is better than a window that suffices but for the jumps.
+bool jumps(const AssistanceQuestion& question) {
+  const bool is_quick =
+      question.first_bytes_us > 0 && question.first_bytes_us <= most_first_bytes_us;
+  return question.mapped && (is_quick || !question.fuse) &&
+         question.ordered_bytes >= least_order_bytes && question.jumps >= least_tensor_jumps &&
+         question.jumps >= question.ordered_bytes / tensor_bytes_a_jump;
+}
+
 /// What is done where memory is plenty.
 Assistance decide_with_memory(const AssistanceQuestion& question) {
   using Kind = Assistance::Kind;
@@ -50,7 +59,7 @@ Assistance decide_with_memory(const AssistanceQuestion& question) {
   if (question.rewindowed > 0 && !answer.random && question.shared && evicts) {
     return as(Kind::window, "its own, as others read from its store");
   }
-  if (question.rewindowed > 0 && !answer.random && !question.shared) {
+  if (question.rewindowed > 0 && !answer.random && !question.shared && !jumps(question)) {
     return as(Kind::window, question.ordered_bytes < least_order_bytes
                                 ? "the window, until its order shows"
                                 : "the window suffices");
@@ -66,7 +75,11 @@ Assistance decide_with_memory(const AssistanceQuestion& question) {
   }
   answer.way = question.fuse ? Assistance::Way::mapping : Assistance::Way::descriptor;
   if (answer.random) return as(Kind::prefetch, "random order");
-  if (question.rewindowed > 0) return as(Kind::prefetch, "its window is small beside others");
+  if (question.rewindowed > 0 && question.shared) {
+    return as(Kind::prefetch, "its window is small beside others");
+  }
+  if (question.rewindowed > 0)
+    return as(Kind::prefetch, "it jumps, which its window does not foresee");
   return as(Kind::prefetch, question.descriptors == 0 ? "its descriptor is closed"
                                                       : "its window could not be reset");
 }

@@ -26,6 +26,7 @@ struct AssistanceQuestion {
   uint64_t ordered_bytes = 0;     ///< Event::bytes of the last event: whose order is known
   uint64_t sequential_bytes = 0;  ///< Event::sequential of the same event
   uint32_t jumps = 0;             ///< Event::jumps of the same event
+  uint64_t first_bytes_us = 0;    ///< for its first 8 MiB of misses; 0: not known
   uint64_t file_size = 0;
   uint64_t resident_bytes = 0;  ///< of the file, in the page cache
   HeadRoom head_room;
@@ -100,6 +101,19 @@ inline constexpr uint64_t least_order_bytes = 4ULL << 20;
 
 /// Or so many jumps: pages at random from a slow store are few bytes for long.
 inline constexpr uint32_t least_order_jumps = 32;
+
+/// One that is in order but for so many jumps, and at least one for so many bytes, touches tensor
+/// after tensor in an order of its own. It waits for a request at each, and for its window to grow
+/// again. In order a reader has three: the header's, the first byte's, and where its window is
+/// reset; on a store of 20 ms a request one more for each 60 MiB, where read-ahead was dropped.
+inline constexpr uint32_t least_tensor_jumps = 6;
+inline constexpr uint64_t tensor_bytes_a_jump = 32ULL << 20;
+
+/// Through a FUSE mapping a worker has requests of 128 KiB (the window the file had when it was
+/// opened) in flight, a window those of 1 MiB. Where the first 8 MiB took longer a request takes so
+/// long that the window has more in flight, and loses it to the worker's requests: 5 ms each took
+/// 25 ms, 20 ms each 43 to 65.
+inline constexpr uint64_t most_first_bytes_us = 30'000;
 
 /// Whether it is FUSE (virtiofs and fuseblk too), where one more open may throw the reader's pages
 /// out: without FOPEN_KEEP_CACHE, the library's default (fs/fuse/file.c fuse_finish_open()).

@@ -96,6 +96,43 @@ TEST_CASE("a window that was reset suffices for what continues", "[assistance]")
   CHECK(decide_assistance(question).kind == Kind::window);
 }
 
+TEST_CASE("a worker foresees the jumps from tensor to tensor, a window does not", "[assistance]") {
+  AssistanceQuestion question = rewindowed();
+  question.jumps = least_tensor_jumps;
+  const Assistance answer = decide_assistance(question);
+  CHECK(answer.kind == Kind::prefetch);
+  CHECK_FALSE(answer.random);
+  CHECK(answer.reason == "it jumps, which its window does not foresee");
+
+  SECTION("a few are no order") {
+    question.jumps = least_tensor_jumps - 1;
+  }
+  SECTION("nor are they in many bytes") {
+    question.ordered_bytes = question.sequential_bytes =
+        (least_tensor_jumps + 1) * tensor_bytes_a_jump;
+  }
+  SECTION("nor before any order shows") {
+    question.ordered_bytes = question.sequential_bytes = least_order_bytes - 1;
+  }
+  SECTION("one that reads without a mapping is in order for its window") {
+    question.mapped = false;
+  }
+  SECTION("through a mapping its requests are small: not where each takes long") {
+    question.fuse = true;
+    question.first_bytes_us = GENERATE(uint64_t{0}, most_first_bytes_us + 1);
+  }
+  CHECK(decide_assistance(question).kind == Kind::window);
+}
+
+TEST_CASE("a worker foresees jumps through a mapping where requests are quick", "[assistance]") {
+  AssistanceQuestion question = rewindowed();
+  question.jumps = least_tensor_jumps;
+  question.fuse = true;
+  question.first_bytes_us = most_first_bytes_us;
+  CHECK(decide_assistance(question).kind == Kind::prefetch);
+  CHECK(decide_assistance(question).way == Assistance::Way::mapping);
+}
+
 TEST_CASE("an order shows after some misses", "[assistance]") {
   AssistanceQuestion question = rewindowed();
   question.ordered_bytes = least_order_bytes - 1;
