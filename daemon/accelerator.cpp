@@ -384,7 +384,7 @@ void Accelerator::allow(Ahead& ahead) {
   if (pressure_.is_due(now_ns)) pressure_.look(read_memory_stall_us(kernel_), now_ns);
   AheadQuestion question;
   question.confirmed = subject.question.confirmed;
-  question.random = ahead.assistance.random;
+  question.random = ahead.assistance.random || ahead.assistance.jumps;
   question.file_size = subject.question.file_size;
   question.consumed_bytes = consumed_of(ahead);
   question.consumed_bytes_a_second = ahead.rate;

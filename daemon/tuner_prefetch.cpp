@@ -73,6 +73,8 @@ AssistanceQuestion Tuner::question_of(const Reader& reader, const Helped& helped
   question.ordered_bytes = event.bytes;
   question.sequential_bytes = event.sequential;
   question.jumps = event.jumps;
+  // The counters go on over the loads of a process, and over what it faults in while it serves.
+  question.tensor_jumps = detector_.bytes_before(reader) > 0 ? 0 : event.jumps;
   question.first_bytes_us = helped.first_bytes_us;
   question.file_size = facts.file_size;
   question.resident_bytes = facts.resident_bytes.value_or(0);

@@ -34,9 +34,10 @@ bool reads_randomly(const AssistanceQuestion& question) {
 bool jumps(const AssistanceQuestion& question) {
   const bool is_quick =
       question.first_bytes_us > 0 && question.first_bytes_us <= most_first_bytes_us;
-  return question.mapped && (is_quick || !question.fuse) &&
-         question.ordered_bytes >= least_order_bytes && question.jumps >= least_tensor_jumps &&
-         question.jumps >= question.ordered_bytes / tensor_bytes_a_jump;
+  return question.confirmed && question.mapped && !question.rotational && !question.shared &&
+         (is_quick || !question.fuse) && question.ordered_bytes >= least_tensor_bytes &&
+         question.tensor_jumps >= least_tensor_jumps &&
+         question.tensor_jumps >= question.ordered_bytes / tensor_bytes_a_jump;
 }
 
 /// What is done where memory is plenty.
@@ -59,7 +60,8 @@ Assistance decide_with_memory(const AssistanceQuestion& question) {
   if (question.rewindowed > 0 && !answer.random && question.shared && evicts) {
     return as(Kind::window, "its own, as others read from its store");
   }
-  if (question.rewindowed > 0 && !answer.random && !question.shared && !jumps(question)) {
+  answer.jumps = !answer.random && question.rewindowed > 0 && jumps(question);
+  if (question.rewindowed > 0 && !answer.random && !question.shared && !answer.jumps) {
     return as(Kind::window, question.ordered_bytes < least_order_bytes
                                 ? "the window, until its order shows"
                                 : "the window suffices");
@@ -75,11 +77,8 @@ Assistance decide_with_memory(const AssistanceQuestion& question) {
   }
   answer.way = question.fuse ? Assistance::Way::mapping : Assistance::Way::descriptor;
   if (answer.random) return as(Kind::prefetch, "random order");
-  if (question.rewindowed > 0 && question.shared) {
-    return as(Kind::prefetch, "its window is small beside others");
-  }
-  if (question.rewindowed > 0)
-    return as(Kind::prefetch, "it jumps, which its window does not foresee");
+  if (answer.jumps) return as(Kind::prefetch, "it jumps, which its window does not foresee");
+  if (question.rewindowed > 0) return as(Kind::prefetch, "its window is small beside others");
   return as(Kind::prefetch, question.descriptors == 0 ? "its descriptor is closed"
                                                       : "its window could not be reset");
 }
@@ -107,11 +106,18 @@ Assistance decide_assistance(const AssistanceQuestion& question) {
   if (answer.kind != Assistance::Kind::prefetch) return answer;
   const HeadRoom& room = question.head_room;
   answer.budget_bytes = budget_ahead({.confirmed = question.confirmed,
-                                      .random = answer.random,
+                                      .random = answer.random || answer.jumps,
                                       .file_size = question.file_size,
                                       .consumed_bytes = question.missed_bytes,
                                       .consumed_bytes_a_second = 0,
                                       .head_room_bytes = room.bytes});
+  if (answer.budget_bytes == 0 && answer.jumps) {
+    // Most of what is read in another order than the reader's would be evicted before it is used.
+    answer.kind = Assistance::Kind::window;
+    answer.reason = "the window, as memory has no room for all of the file";
+    answer.jumps = false;
+    return answer;
+  }
   if (answer.budget_bytes == 0) {
     answer.kind = Assistance::Kind::none;
     answer.reason = room.bytes < head_room_reserve_bytes

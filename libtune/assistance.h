@@ -26,6 +26,7 @@ struct AssistanceQuestion {
   uint64_t ordered_bytes = 0;     ///< Event::bytes of the last event: whose order is known
   uint64_t sequential_bytes = 0;  ///< Event::sequential of the same event
   uint32_t jumps = 0;             ///< Event::jumps of the same event
+  uint32_t tensor_jumps = 0;      ///< the same of a reader's first load; 0 of later ones
   uint64_t first_bytes_us = 0;    ///< for its first 8 MiB of misses; 0: not known
   uint64_t file_size = 0;
   uint64_t resident_bytes = 0;  ///< of the file, in the page cache
@@ -50,7 +51,8 @@ struct Assistance {
   Account account = Account::reader;  ///< whose control group is charged
   uint64_t budget_bytes = 0;          ///< as budget_ahead() tells it; 0 unless prefetched
   bool random = false;                ///< the reader's order, for budget_ahead()
-  std::string reason;                 ///< one line for people
+  bool jumps = false;  ///< its order is its own, but for a window: for budget_ahead() as `random`
+  std::string reason;  ///< one line for people
 };
 
 /// "none", "window", "prefetch".
@@ -63,7 +65,7 @@ Assistance decide_assistance(const AssistanceQuestion& question);
 /// Where one prefetch stands.
 struct AheadQuestion {
   bool confirmed = false;
-  bool random = false;  ///< Assistance::random
+  bool random = false;  ///< Assistance::random or jumps
   uint64_t file_size = 0;
   uint64_t consumed_bytes = 0;           ///< of the file by the reader: consumed_bytes()
   uint64_t consumed_bytes_a_second = 0;  ///< 0: not known yet
@@ -102,17 +104,18 @@ inline constexpr uint64_t least_order_bytes = 4ULL << 20;
 /// Or so many jumps: pages at random from a slow store are few bytes for long.
 inline constexpr uint32_t least_order_jumps = 32;
 
-/// One that is in order but for so many jumps, and at least one for so many bytes, touches tensor
-/// after tensor in an order of its own. It waits for a request at each, and for its window to grow
-/// again. In order a reader has three: the header's, the first byte's, and where its window is
-/// reset; on a store of 20 ms a request one more for each 60 MiB, where read-ahead was dropped.
+/// A load that is in order but for so many jumps, by this many bytes and at least one for so many,
+/// touches tensor after tensor in an order of its own. It waits for a request at each, and for its
+/// window to grow again. A reader in order has three early ones: the header's, the first byte's,
+/// and where its window is reset. Later it has some where read-ahead was dropped (20 ms a request)
+/// and, without a block device, where it went to another CPU, each of which counts 1 MiB by itself.
 inline constexpr uint32_t least_tensor_jumps = 6;
+inline constexpr uint64_t least_tensor_bytes = 32ULL << 20;
 inline constexpr uint64_t tensor_bytes_a_jump = 32ULL << 20;
 
-/// Through a FUSE mapping a worker has requests of 128 KiB (the window the file had when it was
-/// opened) in flight, a window those of 1 MiB. Where the first 8 MiB took longer a request takes so
-/// long that the window has more in flight, and loses it to the worker's requests: 5 ms each took
-/// 25 ms, 20 ms each 43 to 65.
+/// A worker asks for 128 KiB at a time through a FUSE mapping, a window for 1 MiB. Where the first
+/// 8 MiB took longer, a request takes so long that the window has more in flight and loses its room
+/// to the worker's requests: of 5 ms each they took 25 ms, of 20 ms each 43 to 65.
 inline constexpr uint64_t most_first_bytes_us = 30'000;
 
 /// Whether it is FUSE (virtiofs and fuseblk too), where one more open may throw the reader's pages

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -50,6 +51,13 @@ uint64_t to_ns(const timeval& time) {
          static_cast<uint64_t>(time.tv_usec) * 1000;
 }
 
+// A table of the page tables is a page of entries of 8 bytes. Where one maps more than 2 MiB (pages
+// of 16 or 64 KiB) the kernel would read that much at once, whatever was allowed.
+bool has_huge_pages() {
+  const auto page = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+  return page * (page / 8) == huge_page_bytes;
+}
+
 uint64_t end_of_huge_page(uint64_t at) {
   return (at + huge_page_bytes - 1) / huge_page_bytes * huge_page_bytes;
 }
@@ -69,6 +77,7 @@ class Engine {
     // No window of this descriptor's own: what is read is what was allowed.
     posix_fadvise(fd_, 0, 0, POSIX_FADV_RANDOM);
     submitted_at_begin_ = bytes_submitted();
+    if (!has_huge_pages()) trial_.give_up();
   }
 
   // A part of the file, behind those that were read before. False when the daemon has let go.
@@ -122,15 +131,19 @@ class Engine {
 
   // The next part, where that is to be read through the huge mapping: true when it has arrived.
   bool read_huge_part() {
-    const bool at_end = asked_ == arrived_ && arrived_ % huge_page_bytes == 0;
-    if (!trial_.is_over()) {
-      const rusage usage = own_usage();
-      trial_.look({fetched(), bytes_submitted(usage), monotonic_now_ns(),
-                   to_ns(usage.ru_utime) + to_ns(usage.ru_stime)},
-                  at_end);
-    }
+    if (trial_.is_over()) return false;
     // It reads some MiB beyond what it is told, which is not allowed where the budget ends.
-    if (!trial_.wants_huge() || !at_end || !may_read_all()) return false;
+    if (!may_read_all()) {
+      trial_.paused();
+      return false;
+    }
+    const bool at_end = asked_ == arrived_ && arrived_ % huge_page_bytes == 0;
+    const rusage usage = own_usage();
+    trial_.look({fetched(), bytes_submitted(usage), monotonic_now_ns(),
+                 to_ns(usage.ru_utime) + to_ns(usage.ru_stime)},
+                at_end);
+    link_.set_engine(trial_.is_huge() ? "huge mapping" : "fadvise");
+    if (!trial_.wants_huge() || !at_end) return false;
     const uint64_t next = std::min(arrived_ + huge_part_bytes, last_);
     if (!read_by_huge_mapping(fd_, arrived_, next).ok()) {
       // WILLNEED will tell what the trouble is, if it has any.
@@ -138,7 +151,6 @@ class Engine {
       return false;
     }
     asked_ = arrived_ = next;
-    link_.set_engine(trial_.is_huge() ? "huge mapping" : "fadvise");
     return true;
   }
 

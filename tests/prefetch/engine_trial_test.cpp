@@ -39,12 +39,12 @@ TEST_CASE("the huge mapping is taken where it is as quick and takes less CPU") {
   Worker worker;
   worker.reads_by_willneed();
   REQUIRE(worker.trial.wants_huge());
-  REQUIRE_FALSE(worker.trial.is_over());
+  REQUIRE_FALSE(worker.trial.is_huge());
   worker.reads(48 * mib, 25 * ms, 4 * ms, true);
-  CHECK_FALSE(worker.trial.is_over());
+  CHECK_FALSE(worker.trial.is_huge());
   worker.reads(16 * mib, 9 * ms, 1 * ms, true);
-  CHECK(worker.trial.is_over());
   CHECK(worker.trial.is_huge());
+  CHECK(worker.trial.wants_huge());
 }
 
 TEST_CASE("WILLNEED stays where the huge mapping is slower, or takes more CPU") {
@@ -70,6 +70,7 @@ TEST_CASE("WILLNEED stays where the huge mapping is slower, or takes more CPU") 
 TEST_CASE("a slow store is not tried, and keeps as much in flight as before") {
   Worker worker;
   worker.reads(0, 0, 0, true);
+  CHECK_FALSE(worker.trial.wants_end());
   worker.reads(32 * mib, 135 * ms, 8 * ms, false);
   CHECK(worker.trial.is_over());
   CHECK_FALSE(worker.trial.wants_end());
@@ -77,10 +78,11 @@ TEST_CASE("a slow store is not tried, and keeps as much in flight as before") {
 
 TEST_CASE("nothing is in flight when one way gives place to the other") {
   Worker worker;
-  worker.reads(0, 0, 0, false);
-  worker.reads(64 * mib, 1 * ms, 1 * ms, false);
-  CHECK_FALSE(worker.trial.wants_end());  // it has not begun
+  // The first request was timed alone and ends anywhere.
+  worker.reads(128 << 10, ms, ms, false);
+  CHECK(worker.trial.wants_end());
   worker.reads(0, 0, 0, true);
+  CHECK_FALSE(worker.trial.wants_end());
   worker.reads(32 * mib, 16 * ms, 8 * ms, false);
   CHECK(worker.trial.wants_end());
   CHECK_FALSE(worker.trial.wants_huge());
@@ -90,19 +92,46 @@ TEST_CASE("nothing is in flight when one way gives place to the other") {
   CHECK(worker.trial.wants_huge());
 }
 
-TEST_CASE("what was cached tells nothing of the store") {
+TEST_CASE("what was cached tells nothing of the store: it is tried again, a few times") {
   Worker worker;
-  SECTION("of WILLNEED") {
+  const auto try_cached = [&] {
     worker.reads(0, 0, 0, true);
     worker.reads(32 * mib, 1 * ms, 1 * ms, false, 0);
     worker.reads(32 * mib, 1 * ms, 1 * ms, true, 32 * mib);
-  }
-  SECTION("of the huge mapping") {
+  };
+  const bool is_willneed = GENERATE(true, false);
+  if (is_willneed) {
+    try_cached();
+  } else {
     worker.reads_by_willneed();
     worker.reads(64 * mib, 1 * ms, 1 * ms, true, 47 * mib);
   }
-  CHECK(worker.trial.is_over());
   CHECK_FALSE(worker.trial.is_huge());
+  REQUIRE_FALSE(worker.trial.is_over());
+  SECTION("it was cold then") {
+    worker.reads_by_willneed();
+    worker.reads(64 * mib, 32 * ms, 4 * ms, true);
+    CHECK(worker.trial.is_huge());
+  }
+  SECTION("it always was cached") {
+    for (unsigned i = 0; i < 3; ++i) {
+      REQUIRE_FALSE(worker.trial.is_over());
+      try_cached();
+    }
+    CHECK(worker.trial.is_over());
+  }
+}
+
+TEST_CASE("a huge mapping that becomes much slower is tried against WILLNEED again") {
+  Worker worker;
+  worker.reads_by_willneed();
+  worker.reads(64 * mib, 32 * ms, 4 * ms, true);
+  REQUIRE(worker.trial.is_huge());
+  worker.reads(64 * mib, 60 * ms, 4 * ms, true);
+  CHECK(worker.trial.is_huge());
+  worker.reads(64 * mib, 70 * ms, 4 * ms, true);
+  CHECK_FALSE(worker.trial.is_huge());
+  CHECK_FALSE(worker.trial.is_over());
 }
 
 TEST_CASE("a wait for the daemon begins the trial anew, and changes nothing after it") {
@@ -113,7 +142,12 @@ TEST_CASE("a wait for the daemon begins the trial anew, and changes nothing afte
   worker.spent.ns += 5000 * ms;
   worker.reads_by_willneed();
   worker.reads(64 * mib, 32 * ms, 4 * ms, true);
-  CHECK(worker.trial.is_huge());
+  REQUIRE(worker.trial.is_huge());
   worker.trial.paused();
+  CHECK_FALSE(worker.trial.wants_huge());
+  CHECK(worker.trial.wants_end());
+  worker.reads(64 * mib, 5000 * ms, 4 * ms, true);
+  CHECK(worker.trial.is_huge());
+  worker.reads(64 * mib, 32 * ms, 4 * ms, true);
   CHECK(worker.trial.is_huge());
 }

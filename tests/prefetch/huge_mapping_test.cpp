@@ -51,6 +51,7 @@ struct LargeFile {
         [&] { return open(file.path().c_str(), O_RDONLY) >= 0 && drop_root(); });
     order = order_for(*reader, file.path());
     order.step_bytes = 4 * mib;
+    order.unit_bytes = GENERATE(0, 4096);
   }
 
   test::ScratchDirectory directory;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// Not run by default: FILE=/models/a.gguf WAY=descriptor|mapping prefetch_tests "[.speed]" prints
-// how long it takes to read a file ahead, and what that costs beside cat(1).
+// Not run by default: FILE=/models/a.gguf WAY=descriptor|mapping [UNIT=131072] prefetch_tests
+// "[.speed]" prints how long it takes to read a file ahead, and what that costs beside cat(1). With
+// UNIT the worker judges whether it is worth it, as the daemon has it do.
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -59,6 +60,7 @@ TEST_CASE("from a cold file to one that is read", "[.speed]") {
   auto order = order_for(reader, path,
                          mapping ? PrefetchOrder::Way::mapping : PrefetchOrder::Way::descriptor);
   if (!mapping) order.step_bytes = 4 * mib;
+  if (const char* const unit = std::getenv("UNIT")) order.unit_bytes = std::stoull(unit);
   for (int i = 0; i < 5; ++i) {
     make_cold(path);
     Fetching fetching;

@@ -98,39 +98,47 @@ TEST_CASE("a window that was reset suffices for what continues", "[assistance]")
 
 TEST_CASE("a worker foresees the jumps from tensor to tensor, a window does not", "[assistance]") {
   AssistanceQuestion question = rewindowed();
-  question.jumps = least_tensor_jumps;
+  question.tensor_jumps = least_tensor_jumps;
+  question.fuse = GENERATE(false, true);
+  question.first_bytes_us = most_first_bytes_us;
   const Assistance answer = decide_assistance(question);
   CHECK(answer.kind == Kind::prefetch);
   CHECK_FALSE(answer.random);
+  CHECK(answer.jumps);
+  CHECK(answer.way == (question.fuse ? Assistance::Way::mapping : Assistance::Way::descriptor));
   CHECK(answer.reason == "it jumps, which its window does not foresee");
 
+  std::string reason = "the window suffices";
   SECTION("a few are no order") {
-    question.jumps = least_tensor_jumps - 1;
+    question.tensor_jumps = least_tensor_jumps - 1;
   }
   SECTION("nor are they in many bytes") {
     question.ordered_bytes = question.sequential_bytes =
         (least_tensor_jumps + 1) * tensor_bytes_a_jump;
   }
-  SECTION("nor before any order shows") {
-    question.ordered_bytes = question.sequential_bytes = least_order_bytes - 1;
+  SECTION("nor in the first ones") {
+    question.ordered_bytes = question.sequential_bytes = least_tensor_bytes - 1;
   }
   SECTION("one that reads without a mapping is in order for its window") {
     question.mapped = false;
+  }
+  SECTION("a suspect keeps its window") {
+    question.confirmed = false;
+  }
+  SECTION("reading ahead would add seeks") {
+    question.rotational = true;
+  }
+  SECTION("it would not be in memory any more when the reader is there") {
+    question.head_room = room(question.file_size);
+    reason = "the window, as memory has no room for all of the file";
   }
   SECTION("through a mapping its requests are small: not where each takes long") {
     question.fuse = true;
     question.first_bytes_us = GENERATE(uint64_t{0}, most_first_bytes_us + 1);
   }
   CHECK(decide_assistance(question).kind == Kind::window);
-}
-
-TEST_CASE("a worker foresees jumps through a mapping where requests are quick", "[assistance]") {
-  AssistanceQuestion question = rewindowed();
-  question.jumps = least_tensor_jumps;
-  question.fuse = true;
-  question.first_bytes_us = most_first_bytes_us;
-  CHECK(decide_assistance(question).kind == Kind::prefetch);
-  CHECK(decide_assistance(question).way == Assistance::Way::mapping);
+  CHECK(decide_assistance(question).reason == reason);
+  CHECK(decide_assistance(question).budget_bytes == 0);
 }
 
 TEST_CASE("an order shows after some misses", "[assistance]") {
