@@ -19,7 +19,6 @@ _tuneshiftctl() {
   local verb='' i
   for ((i = 1; i < cword; i++)); do
     case ${words[i]} in
-      --) [[ $verb == hold ]] && { _command_offset $((i + 1)); return; } ;;
       -*) ;;
       *) verb=${words[i]}; break ;;
     esac

@@ -10,7 +10,7 @@ namespace tuneshift {
 /// where it is no slower, but for a tenth, and takes no more CPU; its larger folios then cost the
 /// reader less as well. Where folios stay small it takes more CPU, and a store that many requests
 /// at once make quick is slower by it: that ends the trial early. A trial with what was cached
-/// tells nothing, and a huge mapping that becomes slow is tried once more.
+/// tells nothing, and a huge mapping that becomes slow is tried again: four trials at most.
 class EngineTrial {
  public:
   /// What was read and spent since the worker began.
