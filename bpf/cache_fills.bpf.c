@@ -12,8 +12,7 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 static __always_inline void put_away(struct tuneshift_fill_batch* batch) {
   if (!batch->bytes) return;
   struct tuneshift_reader_counts* counts = bpf_map_lookup_elem(&readers, &batch->key);
-  bool told = false;
-  if (counts) add_bytes(counts, batch->offset, batch->bytes, &told);
+  if (counts) add_batch(counts, batch->offset, batch->bytes);
   batch->bytes = 0;
 }
 
@@ -36,7 +35,7 @@ static __always_inline bool add_to_batch(struct tuneshift_fill_batch* batch, __u
   batch->bytes += bytes < left ? bytes : left;
   if (batch->bytes < TUNESHIFT_BATCH_BYTES) return true;
   struct file_facts file = {.key = batch->key, .size = batch->size};
-  count_miss(&file, batch->offset, batch->bytes, TUNESHIFT_CACHE_FILL);
+  count_batch(&file, batch->offset, batch->bytes);
   batch->offset += batch->bytes;
   batch->bytes = 0;
   return true;

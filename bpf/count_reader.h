@@ -125,15 +125,37 @@ static __always_inline void emit_event(const struct file_facts* file,
   if (bpf_ringbuf_output(&events, &event, sizeof(event), flags) != 0) keep_dropped(&event);
 }
 
+// Whether a miss continues the one before it. Where fills are put into batches, what the reader
+// left in another CPU's is not counted yet.
+static __always_inline bool is_continued(struct tuneshift_reader_counts* counts, __u64 offset,
+                                         enum tuneshift_evidence evidence) {
+  bool continues = counts->next_offset == offset;
+  if (evidence != TUNESHIFT_CACHE_FILL) return continues;
+  __u32 cpu = bpf_get_smp_processor_id();
+  bool moved = counts->fill_cpu != cpu;
+  counts->fill_cpu = cpu;
+  return continues || (moved && offset > counts->next_offset &&
+                       offset - counts->next_offset <= TUNESHIFT_BATCH_BYTES);
+}
+
 // Returns the reader's bytes, with these. `told` becomes true for the jump that is told of.
 static __always_inline __u64 add_bytes(struct tuneshift_reader_counts* counts, __u64 offset,
-                                       __u64 bytes, bool* told) {
-  if (counts->next_offset == offset) {
+                                       __u64 bytes, enum tuneshift_evidence evidence, bool* told) {
+  if (is_continued(counts, offset, evidence)) {
     __sync_fetch_and_add(&counts->sequential, bytes);
   } else {
     *told = __sync_fetch_and_add(&counts->jumps, 1) + 1 == TUNESHIFT_TOLD_JUMPS;
   }
   counts->next_offset = offset + bytes;
+  return __sync_fetch_and_add(&counts->bytes, bytes) + bytes;
+}
+
+// The same for a batch of fills, which continues the fill that began it and was counted then. One
+// that is put away late, as its reader went on elsewhere, says nothing of where the reader is.
+static __always_inline __u64 add_batch(struct tuneshift_reader_counts* counts, __u64 offset,
+                                       __u64 bytes) {
+  if (counts->next_offset == offset) counts->next_offset = offset + bytes;
+  __sync_fetch_and_add(&counts->sequential, bytes);
   return __sync_fetch_and_add(&counts->bytes, bytes) + bytes;
 }
 
@@ -143,15 +165,11 @@ static __always_inline __u64 next_step(__u64 total, __u64 file_size) {
   return step > TUNESHIFT_STEP_BYTES ? step : TUNESHIFT_STEP_BYTES;
 }
 
-// Adds a miss; emits an event on the first one and then once a step. Threads of one reader run this
-// at once: bytes are exact, and whoever moves next_event emits.
-static __always_inline void count_miss(const struct file_facts* file, __u64 offset, __u64 bytes,
-                                       enum tuneshift_evidence evidence) {
-  __u64 now_ns = bpf_ktime_get_ns();
-  struct tuneshift_reader_counts* counts = find_reader(&file->key, now_ns);
-  if (!counts) return;
-  bool told = false;
-  __u64 total = add_bytes(counts, offset, bytes, &told);
+// Emits an event on the first miss and then once a step. Threads of one reader run this at once:
+// whoever moves next_event emits.
+static __always_inline void emit_if_due(const struct file_facts* file,
+                                        struct tuneshift_reader_counts* counts, __u64 total,
+                                        __u64 now_ns, bool told, enum tuneshift_evidence evidence) {
   __u64 due = counts->next_event;
   if (total < due) {
     if (told) emit_event(file, counts, now_ns, evidence);
@@ -160,4 +178,22 @@ static __always_inline void count_miss(const struct file_facts* file, __u64 offs
   __u64 next = total + next_step(total, file->size);
   if (__sync_val_compare_and_swap(&counts->next_event, due, next) != due) return;
   emit_event(file, counts, now_ns, evidence);
+}
+
+static __always_inline void count_miss(const struct file_facts* file, __u64 offset, __u64 bytes,
+                                       enum tuneshift_evidence evidence) {
+  __u64 now_ns = bpf_ktime_get_ns();
+  struct tuneshift_reader_counts* counts = find_reader(&file->key, now_ns);
+  if (!counts) return;
+  bool told = false;
+  __u64 total = add_bytes(counts, offset, bytes, evidence, &told);
+  emit_if_due(file, counts, total, now_ns, told, evidence);
+}
+
+static __always_inline void count_batch(const struct file_facts* file, __u64 offset, __u64 bytes) {
+  __u64 now_ns = bpf_ktime_get_ns();
+  struct tuneshift_reader_counts* counts = find_reader(&file->key, now_ns);
+  if (!counts) return;
+  __u64 total = add_batch(counts, offset, bytes);
+  emit_if_due(file, counts, total, now_ns, false, TUNESHIFT_CACHE_FILL);
 }

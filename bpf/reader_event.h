@@ -59,7 +59,8 @@ struct tuneshift_reader_counts {
   __u64 sequential;
   __u64 next_offset;  // where the last miss ended
   __u64 next_event;   // bytes at which the next event is due
-  __u64 jumps;        // misses that began elsewhere than at next_offset
+  __u32 jumps;        // misses that began elsewhere than at next_offset
+  __u32 fill_cpu;     // where the last batch of page-cache fills began
   __u64 mapping_ns;   // when the last mapping was told of, 0 when never
   __u64 event_ns;     // when the last event was told of
 };

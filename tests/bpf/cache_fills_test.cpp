@@ -2,7 +2,9 @@
 #include <fcntl.h>
 #include <linux/types.h>
 #include <sched.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <vector>
 
 #include "bpf/reader_event.h"
@@ -20,12 +22,16 @@ namespace {
 constexpr uint64_t page = 4096;
 constexpr uint64_t pages = 6 * TUNESHIFT_TASK_PAGES;  // less than a batch
 
-// Pages [first, last), each by a read of its own that reads nothing ahead; on the first CPU.
-bool read_pages(const std::string& path, uint64_t last, uint64_t first = 0) {
+bool run_on(size_t cpu) {
   cpu_set_t cpus;
   CPU_ZERO(&cpus);
-  CPU_SET(0, &cpus);
-  if (sched_setaffinity(0, sizeof cpus, &cpus) != 0) return false;
+  CPU_SET(cpu, &cpus);
+  return sched_setaffinity(0, sizeof cpus, &cpus) == 0;
+}
+
+// Pages [first, last), each by a read of its own that reads nothing ahead.
+bool read_pages(const std::string& path, uint64_t last, uint64_t first = 0, size_t cpu = 0) {
+  if (!run_on(cpu)) return false;
   const UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (posix_fadvise(fd.get(), 0, 0, POSIX_FADV_RANDOM) != 0) return false;
   char data[page];
@@ -120,6 +126,35 @@ TEST_CASE("pages that are still in a batch count at once") {
   const std::vector<Event> later = watch.of(other.pid());
   REQUIRE(later.size() == 1);
   CHECK(watch.probes().bytes_seen(later[0].reader) == pages * page);
+}
+
+TEST_CASE("a reader that changes CPUs does not seem to jump, one that jumps does") {
+  if (sysconf(_SC_NPROCESSORS_ONLN) < 2) return;
+  const ScratchDirectory directory;
+  const MemoryFileSystem store(directory.path() + "/mount", floor_bytes);
+  const uint64_t end = floor_bytes / page;
+  const uint64_t stay = pages + 1;  // which ends within a batch
+  Watch watch(directory.path());
+  watch.probes().watch_cache_fills(true);
+  const bool backwards = GENERATE(false, true);
+  ReaderProcess reader([&] {
+    const uint64_t turns = (end + stay - 1) / stay;
+    for (uint64_t turn = 0; turn < turns; ++turn) {
+      const uint64_t first = (backwards ? turns - 1 - turn : turn) * stay;
+      if (!read_pages(store.file(), std::min(end, first + stay), first, turn % 2)) return false;
+    }
+    return true;
+  });
+  REQUIRE(reader.finish());
+  const std::vector<Event> events = watch.of(reader.pid());
+  REQUIRE_FALSE(events.empty());
+  const Event& last = events.back();
+  if (backwards) {
+    CHECK(last.jumps + 2 >= last.bytes / (stay * page));
+  } else {
+    CHECK(last.jumps == 0);
+    CHECK(last.sequential == last.bytes);
+  }
 }
 
 TEST_CASE("appending to a file without a block device is no cache fill") {
