@@ -81,6 +81,10 @@ void Tuner::on_event(const Event& event) {
   take_sample(event.reader);
   // Its order shows only now, or memory that was short is there.
   auto helped = helped_.find(event.reader);
+  if (helped != helped_.end() && helped->second.first_bytes_us == 0 &&
+      event.bytes >= least_missing_bytes) {
+    helped->second.first_bytes_us = (event.time_ns - event.first_ns) / 1000;
+  }
   if (helped != helped_.end() && helped->second.looked_at) {
     read_ahead_of(event.reader, helped->second);
   }

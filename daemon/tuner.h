@@ -130,12 +130,13 @@ class Tuner {
     std::optional<uint64_t> turn;  ///< the apply whose receipt it waits for
     bool looked_at = false;        ///< whether its window helps, at least once
     bool rewindowed = false;
-    bool shared = false;       ///< others read from its store
-    unsigned reset = 0;        ///< descriptors, or that would have been in mode observe
-    unsigned open = 0;         ///< of `descriptors`: still were when they were to be reset
-    bool ahead_over = false;   ///< a worker has been there, or could not be; or it was told of
-    unsigned ahead_looks = 0;  ///< at a suspect that has not read enough yet
-    uint64_t since_ns = 0;     ///< of its first help, and what it had missed by then
+    bool shared = false;          ///< others read from its store
+    unsigned reset = 0;           ///< descriptors, or that would have been in mode observe
+    unsigned open = 0;            ///< of `descriptors`: still were when they were to be reset
+    bool ahead_over = false;      ///< a worker has been there, or could not be; or it was told of
+    unsigned ahead_looks = 0;     ///< at a suspect that has not read enough yet
+    uint64_t first_bytes_us = 0;  ///< AssistanceQuestion::first_bytes_us
+    uint64_t since_ns = 0;        ///< of its first help, and what it had missed by then
     uint64_t since_bytes = 0;
 
     /// Descriptors with O_DIRECT.

@@ -73,10 +73,9 @@ AssistanceQuestion Tuner::question_of(const Reader& reader, const Helped& helped
   question.ordered_bytes = event.bytes;
   question.sequential_bytes = event.sequential;
   question.jumps = event.jumps;
-  // Fills without a block device are put together by CPU: a reader that changes CPUs seems to jump.
-  // And the counters go on over the loads of a process, and over what it faults in while it serves.
-  const bool is_exact = event.has_block_device && detector_.bytes_before(reader) == 0;
-  question.tensor_jumps = is_exact ? event.jumps : 0;
+  // The counters go on over the loads of a process, and over what it faults in while it serves.
+  question.tensor_jumps = detector_.bytes_before(reader) > 0 ? 0 : event.jumps;
+  question.first_bytes_us = helped.first_bytes_us;
   question.file_size = facts.file_size;
   question.resident_bytes = facts.resident_bytes.value_or(0);
   return question;

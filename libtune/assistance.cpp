@@ -32,8 +32,10 @@ bool reads_randomly(const AssistanceQuestion& question) {
 
 /// Whether a worker is better than a window that suffices but for the jumps.
 bool jumps(const AssistanceQuestion& question) {
+  const bool is_quick =
+      question.first_bytes_us > 0 && question.first_bytes_us <= most_first_bytes_us;
   return question.confirmed && question.mapped && !question.rotational && !question.shared &&
-         !question.fuse && question.ordered_bytes >= least_tensor_bytes &&
+         (is_quick || !question.fuse) && question.ordered_bytes >= least_tensor_bytes &&
          question.tensor_jumps >= least_tensor_jumps &&
          question.tensor_jumps >= question.ordered_bytes / tensor_bytes_a_jump;
 }

@@ -26,7 +26,8 @@ struct AssistanceQuestion {
   uint64_t ordered_bytes = 0;     ///< Event::bytes of the last event: whose order is known
   uint64_t sequential_bytes = 0;  ///< Event::sequential of the same event
   uint32_t jumps = 0;             ///< Event::jumps of the same event
-  uint32_t tensor_jumps = 0;      ///< the same; 0 where it is not to be relied on
+  uint32_t tensor_jumps = 0;      ///< the same of a reader's first load; 0 of later ones
+  uint64_t first_bytes_us = 0;    ///< for its first 8 MiB of misses; 0: not known
   uint64_t file_size = 0;
   uint64_t resident_bytes = 0;  ///< of the file, in the page cache
   HeadRoom head_room;
@@ -106,11 +107,15 @@ inline constexpr uint32_t least_order_jumps = 32;
 /// A load that is in order but for so many jumps, by this many bytes and at least one for so many,
 /// touches tensor after tensor in an order of its own. It waits for a request at each, and for its
 /// window to grow again. A reader in order has three early ones: the header's, the first byte's,
-/// and where its window is reset. Without a block device it has others: where read-ahead was
-/// dropped, and where it went to another CPU, each of which counts 1 MiB by itself.
-inline constexpr uint32_t least_tensor_jumps = 6;
+/// and where its window is reset.
+inline constexpr uint32_t least_tensor_jumps = 4;
 inline constexpr uint64_t least_tensor_bytes = 32ULL << 20;
 inline constexpr uint64_t tensor_bytes_a_jump = 32ULL << 20;
+
+/// A worker asks for 128 KiB at a time through a FUSE mapping, a window for 1 MiB. Where the first
+/// 8 MiB took longer, a request takes so long that the window has more in flight and loses its room
+/// to the worker's requests: of 5 ms each they took 25 ms, of 20 ms each 43 to 65.
+inline constexpr uint64_t most_first_bytes_us = 30'000;
 
 /// Whether it is FUSE (virtiofs and fuseblk too), where one more open may throw the reader's pages
 /// out: without FOPEN_KEEP_CACHE, the library's default (fs/fuse/file.c fuse_finish_open()).

@@ -99,11 +99,13 @@ TEST_CASE("a window that was reset suffices for what continues", "[assistance]")
 TEST_CASE("a worker foresees the jumps from tensor to tensor, a window does not", "[assistance]") {
   AssistanceQuestion question = rewindowed();
   question.tensor_jumps = least_tensor_jumps;
+  question.fuse = GENERATE(false, true);
+  question.first_bytes_us = most_first_bytes_us;
   const Assistance answer = decide_assistance(question);
   CHECK(answer.kind == Kind::prefetch);
   CHECK_FALSE(answer.random);
   CHECK(answer.jumps);
-  CHECK(answer.way == Assistance::Way::descriptor);
+  CHECK(answer.way == (question.fuse ? Assistance::Way::mapping : Assistance::Way::descriptor));
   CHECK(answer.reason == "it jumps, which its window does not foresee");
 
   std::string reason = "the window suffices";
@@ -130,8 +132,9 @@ TEST_CASE("a worker foresees the jumps from tensor to tensor, a window does not"
     question.head_room = room(question.file_size);
     reason = "the window, as memory has no room for all of the file";
   }
-  SECTION("through a mapping its requests are small, and those of a window are not") {
+  SECTION("through a mapping its requests are small: not where each takes long") {
     question.fuse = true;
+    question.first_bytes_us = GENERATE(uint64_t{0}, most_first_bytes_us + 1);
   }
   CHECK(decide_assistance(question).kind == Kind::window);
   CHECK(decide_assistance(question).reason == reason);
