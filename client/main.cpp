@@ -6,14 +6,15 @@
 
 #include "client/args.h"
 #include "client/session.h"
+#include "client/utf8.h"
 
 namespace tuneshift {
 
 namespace {
 
 int usage_error(const std::string& message, const std::string& verb) {
-  std::fprintf(stderr, "tuneshiftctl: %s; see 'tuneshiftctl %s--help'\n", message.c_str(),
-               verb.empty() ? "" : (verb + ' ').c_str());
+  std::fprintf(stderr, "tuneshiftctl: %s; see 'tuneshiftctl %s--help'\n",
+               printable(message).c_str(), verb.empty() ? "" : (verb + ' ').c_str());
   return kUsage;
 }
 

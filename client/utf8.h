@@ -13,7 +13,7 @@ size_t utf8_length(std::string_view text);
 /// Characters in `text`; an invalid byte counts as one.
 size_t utf8_count(std::string_view text);
 
-/// Safe for a terminal: control characters (also C1) and invalid bytes become \xNN.
+/// Safe for a terminal: what is not is_printable(), and invalid bytes, become \xNN.
 std::string printable(std::string_view text);
 
 }  // namespace tuneshift

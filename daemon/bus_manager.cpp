@@ -151,7 +151,7 @@ BusRows ManagerObject::ListHolds() {
 
 Result<std::vector<Store>> ManagerObject::stores_of(const std::vector<std::string>& devices) {
   if (devices.empty()) return context_.tuner.machine().stores;
-  const std::vector<Mount> mounts = read_mounts(context_.kernel, "self");
+  const std::vector<Mount> mounts = read_host_mounts(context_.kernel);
   std::vector<Store> stores;
   for (const std::string& device : devices) {
     auto store = find_store_by_name(context_.kernel, device, mounts);
@@ -218,12 +218,18 @@ void ManagerObject::Hold(sdbus::Result<uint32_t>&& result, std::string profile, 
         unknown_option(name);
       }
     }
-    // Before it is asked whether the sender may: one that leaves meanwhile must not be missed.
-    watch_sender_(request.sender);
     authorized(shared, "hold", [this, shared, request, pidfd](uint32_t uid) mutable {
       request.uid = uid;
       auto cookie = context_.holds.take(request);
       if (!cookie.ok()) throw bus_error(cookie.error(), "NoSuchProfile");
+      // Not of whoever asks: the bus lets us watch some hundred names. It is noticed here if the
+      // sender has left meanwhile.
+      try {
+        watch_sender_(request.sender);
+      } catch (const sdbus::Error&) {
+        static_cast<void>(context_.holds.release(cookie.value(), "", 0));
+        throw;
+      }
       reply(shared, cookie.value());
     });
   });
@@ -390,10 +396,15 @@ void ManagerObject::Record(sdbus::Result<>&& result, sdbus::UnixFd socket, Optio
       hash_names = option<bool>(value, name);
     }
     const std::string who = sender();
-    watch_sender_(who);
     authorized(shared, "inspect", [this, shared, who, socket, hash_names](uint32_t) {
       auto started = context_.traces.start(socket.get(), who, hash_names);
       if (!started.ok()) throw bus_error(started.error(), "InvalidArgument");
+      try {
+        watch_sender_(who);
+      } catch (const sdbus::Error&) {
+        context_.traces.sender_gone(who);  // this one alone: nobody is watched twice
+        throw;
+      }
       reply(shared);
     });
   });

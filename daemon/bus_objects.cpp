@@ -41,6 +41,13 @@ BusRows reader_rows(const LoadView& load) {
   return rows;
 }
 
+/// Empty where the load is too old to be kept.
+const LoadView& view_of(const BusContext& context, uint32_t id) {
+  static const LoadView none;
+  const LoadView* found = context.tuner.loads().find(id);
+  return found != nullptr ? *found : none;
+}
+
 }  // namespace
 
 LoadObject::LoadObject(sdbus::IConnection& connection, BusContext& context, Authorizer& authorizer,
@@ -67,9 +74,7 @@ void LoadObject::tell_changed() {
 }
 
 const LoadView& LoadObject::view() const {
-  static const LoadView none;
-  const LoadView* found = context_.tuner.loads().find(id_);
-  return found != nullptr ? *found : none;
+  return view_of(context_, id_);
 }
 
 std::string LoadObject::State() {
@@ -111,12 +116,13 @@ std::string LoadObject::Assistance() {
 void LoadObject::Describe(sdbus::Result<BusRow>&& result) {
   auto shared = share(std::move(result));
   const std::string sender = getObject().getCurrentlyProcessedMessage()->getSender();
-  authorizer_.check(sender, "org.tuneshift1.inspect", [this, shared](bool allowed, uint32_t) {
+  // Not with `this`: the load may be too old to be kept by then.
+  const auto describe = [&context = context_, id = id_, shared](bool allowed, uint32_t) {
     if (!allowed) {
       reply_error(shared, access_denied());
       return;
     }
-    const LoadView& load = view();
+    const LoadView& load = view_of(context, id);
     const std::vector<uint32_t> processes(load.processes.begin(), load.processes.end());
     reply(shared, BusRow{{"id", sdbus::Variant(load.id)},
                          {"model", sdbus::Variant(load.model)},
@@ -139,24 +145,26 @@ void LoadObject::Describe(sdbus::Result<BusRow>&& result) {
                          {"evicted", sdbus::Variant(load.evicted_bytes)},
                          {"major_faults", sdbus::Variant(load.major_faults)},
                          {"warning", sdbus::Variant(load.warning)}});
-  });
+  };
+  authorizer_.check(sender, "org.tuneshift1.inspect", describe);
 }
 
 void LoadObject::Cancel(sdbus::Result<>&& result) {
   auto shared = share(std::move(result));
   const std::string sender = getObject().getCurrentlyProcessedMessage()->getSender();
-  authorizer_.check(sender, "org.tuneshift1.configure", [this, shared](bool allowed, uint32_t) {
+  const auto cancel = [&context = context_, id = id_, shared](bool allowed, uint32_t) {
     if (!allowed) {
       reply_error(shared, access_denied());
       return;
     }
-    auto done = context_.tuner.cancel_load(id_);
+    auto done = context.tuner.cancel_load(id);
     if (done.ok()) {
       reply(shared);
     } else {
       reply_error(shared, invalid_argument(done.error().message));
     }
-  });
+  };
+  authorizer_.check(sender, "org.tuneshift1.configure", cancel);
 }
 
 DeviceObject::DeviceObject(sdbus::IConnection& connection, BusContext& context,

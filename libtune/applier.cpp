@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <tuple>
 
+#include "libtune/escape.h"
 #include "libtune/knob_follower.h"
 #include "libtune/knob_text.h"
 #include "libtune/knob_writer.h"
@@ -363,7 +364,7 @@ Status Applier::rearm(const std::string& knob) {
     record = records.erase(record);
   }
   if (found) return {};
-  return Error{ErrorCode::not_found, "knob '" + knob + "' is not yielded", {}, 0};
+  return Error{ErrorCode::not_found, "knob '" + escape(knob, 64) + "' is not yielded", {}, 0};
 }
 
 Result<std::string> Applier::resolve_value(const Knob& knob, const ValueSpec& spec,

@@ -12,28 +12,8 @@ bool is_noncharacter(char32_t c) {
   return (c >= 0xfdd0 && c <= 0xfdef) || (c & 0xfffe) == 0xfffe;
 }
 
-// Line separators and direction controls: a terminal that obeys them shows another text.
-bool reorders_text(char32_t c) {
-  return c == 0x061c || c == 0x200e || c == 0x200f || (c >= 0x2028 && c <= 0x202e) ||
-         (c >= 0x2066 && c <= 0x2069);
-}
-
-bool is_control(char32_t c) {
-  return c < 0x20 || (c >= 0x7f && c <= 0x9f);
-}
-
 bool is_plain(char32_t c) {
-  return !is_control(c) && c != U'\\' && !is_noncharacter(c) && !reorders_text(c);
-}
-
-void append_hex(std::string& out, std::string_view bytes) {
-  constexpr char kDigits[] = "0123456789abcdef";
-  for (char byte : bytes) {
-    const auto value = static_cast<unsigned char>(byte);
-    out += "\\x";
-    out += kDigits[value >> 4];
-    out += kDigits[value & 0xf];
-  }
+  return is_printable(c) && c != U'\\' && !is_noncharacter(c);
 }
 
 // Cuts so that no character is torn: a torn one would look like invalid bytes.
@@ -46,6 +26,16 @@ std::string_view cut(std::string_view raw, size_t max_bytes) {
 }
 
 }  // namespace
+
+void append_hex(std::string& out, std::string_view bytes) {
+  constexpr char kDigits[] = "0123456789abcdef";
+  for (char byte : bytes) {
+    const auto value = static_cast<unsigned char>(byte);
+    out += "\\x";
+    out += kDigits[value >> 4];
+    out += kDigits[value & 0xf];
+  }
+}
 
 std::string escape(std::string_view raw, size_t max_bytes) {
   const bool too_long = raw.size() > max_bytes;

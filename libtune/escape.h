@@ -11,4 +11,7 @@ namespace tuneshift {
 /// text ends in "…".
 std::string escape(std::string_view raw, size_t max_bytes = 4096);
 
+/// Appends `\xNN` for each byte.
+void append_hex(std::string& out, std::string_view bytes);
+
 }  // namespace tuneshift

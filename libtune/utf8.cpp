@@ -36,4 +36,12 @@ Utf8Character decode_utf8(std::string_view text) {
   return {};
 }
 
+bool is_printable(char32_t code_point) {
+  const char32_t c = code_point;
+  const bool is_control = c < 0x20 || (c >= 0x7f && c <= 0x9f);
+  const bool reorders = c == 0x061c || c == 0x200e || c == 0x200f || (c >= 0x2028 && c <= 0x202e) ||
+                        (c >= 0x2066 && c <= 0x2069);
+  return !is_control && !reorders;
+}
+
 }  // namespace tuneshift

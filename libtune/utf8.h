@@ -15,4 +15,8 @@ struct Utf8Character {
 /// Decodes the first character: no overlong forms, no surrogates, nothing above U+10FFFF.
 Utf8Character decode_utf8(std::string_view text);
 
+/// Whether a terminal that is shown the character shows nothing but it: false for control
+/// characters, line separators and direction controls, which make it show another text.
+bool is_printable(char32_t code_point);
+
 }  // namespace tuneshift

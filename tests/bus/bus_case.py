@@ -88,6 +88,15 @@ class Daemon(Tuneshiftd):
         with open(self.log_path, encoding="utf-8", errors="replace") as file:
             return file.read()
 
+    def status_kib(self, key):
+        """A line of its status, such as VmRSS."""
+        with open(f"/proc/{self.process.pid}/status", encoding="ascii") as file:
+            lines = dict(line.split(":", 1) for line in file)
+        return int(lines[key].split()[0])
+
+    def descriptors(self):
+        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
 
 class BusCase(unittest.TestCase):
     """A bus, a daemon (not started when `start` is False) and a connection for each test."""

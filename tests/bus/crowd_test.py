@@ -57,11 +57,6 @@ class Crowd(BusCase):
         self.addCleanup(crowd.stdin.close)
         return crowd
 
-    def status(self, key):
-        with open(f"/proc/{self.daemon.process.pid}/status", encoding="ascii") as file:
-            lines = dict(line.split(":", 1) for line in file)
-        return int(lines[key].split()[0])
-
     def helpers(self):
         pid = self.daemon.process.pid
         with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
@@ -73,13 +68,10 @@ class Crowd(BusCase):
         self.assertLess(time.monotonic() - started, MOST_ANSWER_S)
         self.assertLessEqual(self.helpers(), MOST_HELPERS)
         if not bus_case.BUILD.endswith("asan"):
-            self.assertLess(self.status("VmRSS"), MOST_MEMORY_KIB)
-
-    def descriptors(self):
-        return len(os.listdir(f"/proc/{self.daemon.process.pid}/fd"))
+            self.assertLess(self.daemon.status_kib("VmRSS"), MOST_MEMORY_KIB)
 
     def test_processes_that_map_a_large_file_each(self):
-        before = self.descriptors()
+        before = self.daemon.descriptors()
         crowd = self.start_crowd(PROCESSES, self.make_files(PROCESSES))
         while not select.select([crowd.stdout], [], [], 0.05)[0]:
             self.look()
@@ -96,7 +88,7 @@ class Crowd(BusCase):
         crowd.stdin.close()
         while crowd.poll() is None:
             self.look()
-        self.wait_equal(lambda: self.descriptors() < before + 32, True, PATIENCE_S)
+        self.wait_equal(lambda: self.daemon.descriptors() < before + 32, True, PATIENCE_S)
         self.wait_equal(lambda: self.get("State"), "idle", PATIENCE_S)
         self.wait_equal(self.differences, [])
 

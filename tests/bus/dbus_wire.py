@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A D-Bus client of its own: each connection is one sender, of any user, with descriptors."""
 import array
+import functools
 import os
 import socket
 import struct
@@ -34,7 +35,9 @@ def _one_type(signature, at):
     return at + 1
 
 
-def _types(signature):
+@functools.cache
+def complete_types(signature):
+    """Its types one by one."""
     at, types = 0, []
     while at < len(signature):
         end = _one_type(signature, at)
@@ -43,6 +46,7 @@ def _types(signature):
     return types
 
 
+@functools.cache
 def _alignment(kind):
     if kind in _SIZES:
         return struct.calcsize(_SIZES[kind])
@@ -78,7 +82,7 @@ class _Writer:
                 self.write(kind[1:], item)
             self.data[start:start + 4] = struct.pack("<I", len(self.data) - first)
         else:
-            for part, item in zip(_types(kind[1:-1]), value):
+            for part, item in zip(complete_types(kind[1:-1]), value):
                 self.write(part, item)
 
 
@@ -102,7 +106,7 @@ class _Reader:
             return self.read(self.read("g"))
         if kind[0] == "a":
             return self._array(kind)
-        return tuple(self.read(part) for part in _types(kind[1:-1]))
+        return tuple(self.read(part) for part in complete_types(kind[1:-1]))
 
     def _text(self, size):
         text = self.data[self.at:self.at + size].decode()
@@ -124,7 +128,7 @@ class Connection:
     def __init__(self, address, uid=0):
         path = address.split("unix:path=")[1].split(",")[0]
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.received = b""
+        self.received = bytearray()
         self.serial = 0
         self.signals = []
         self.answers = {}
@@ -159,17 +163,18 @@ class Connection:
             self.received += part
         if not self.received.startswith(start):
             raise ConnectionError(f"the bus says {self.received}")
-        self.received = b""
+        self.received.clear()
 
     def send(self, destination, path, interface, member, signature="", arguments=(),
              descriptors=()):
         """Sends a call; returns its serial number for answer()."""
         self.serial += 1
         body = _Writer()
-        for kind, value in zip(_types(signature), arguments):
+        for kind, value in zip(complete_types(signature), arguments):
             body.write(kind, value)
-        fields = {"path": path, "interface": interface, "member": member,
-                  "destination": destination}
+        fields = {"path": path, "member": member, "destination": destination}
+        if interface is not None:
+            fields["interface"] = interface
         if signature:
             fields["signature"] = signature
         if descriptors:
@@ -250,7 +255,7 @@ class Connection:
         fields = {_FIELD_NAMES[number]: value for number, value in reader.read("a(yv)")
                   if number in _FIELD_NAMES}
         body = _Reader(self.received[body_at:body_at + body_size])
-        values = tuple(body.read(kind) for kind in _types(fields.get("signature", "")))
+        values = tuple(body.read(kind) for kind in complete_types(fields.get("signature", "")))
         kind = self.received[1]
-        self.received = self.received[body_at + body_size:]
+        del self.received[:body_at + body_size]
         return kind, fields, values

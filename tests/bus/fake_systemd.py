@@ -6,7 +6,7 @@ import select
 import struct
 import threading
 
-from dbus_wire import _FIELDS, CALL, ERROR, RETURN, Connection, _types, _Writer
+from dbus_wire import _FIELDS, CALL, ERROR, RETURN, Connection, complete_types, _Writer
 
 NAME = "org.freedesktop.systemd1"
 UNSET = 2 ** 64 - 1
@@ -100,7 +100,7 @@ class FakeSystemd(Connection):
     def _reply(self, kind, destination, reply_to, signature, values, error=None):
         self.serial += 1
         body = _Writer()
-        for one, value in zip(_types(signature), values):
+        for one, value in zip(complete_types(signature), values):
             body.write(one, value)
         fields = {"destination": destination, "reply_to": reply_to}
         if signature:
