@@ -60,7 +60,7 @@ Result<uint32_t> HoldBook::take(const HoldRequest& request) {
   lease.profile = request.profile;
   lease.reason = escape(request.reason);
   lease.whole_machine = request.devices.empty();
-  const std::vector<Mount> mounts = read_mounts(kernel_, "self");
+  const std::vector<Mount> mounts = read_host_mounts(kernel_);
   lease.devices = request.devices;
   for (const std::string& device : request.devices) {
     auto store = find_store_by_name(kernel_, device, mounts);

@@ -2,11 +2,14 @@
 #include "daemon/kernel_symbols.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <charconv>
 #include <cstdio>
 #include <memory>
+#include <utility>
 
 #include "daemon/unique_fd.h"
 
@@ -24,6 +27,17 @@ bool names(std::string_view line, std::string_view symbol) {
   return name.substr(0, name.find_first_of("\t\n")) == symbol;
 }
 
+// Whoever opens the list decides what is shown in it. The service manager opens it as standard
+// input for a daemon without CAP_SYSLOG.
+UniqueFd take_standard_input(int list) {
+  struct stat opened {
+  }, input{};
+  const bool is_same = fstat(list, &opened) == 0 && fstat(STDIN_FILENO, &input) == 0 &&
+                       opened.st_dev == input.st_dev && opened.st_ino == input.st_ino;
+  if (!is_same || lseek(STDIN_FILENO, 0, SEEK_SET) != 0) return {};
+  return UniqueFd(fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0));
+}
+
 }  // namespace
 
 Result<uint64_t> kernel_symbol_address(const std::string& root, std::string_view symbol) {
@@ -31,6 +45,7 @@ Result<uint64_t> kernel_symbol_address(const std::string& root, std::string_view
   if (!root_fd) return errno_error(errno, "open", root);
   UniqueFd fd(openat(root_fd.get(), list_path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   if (!fd) return errno_error(errno, "open", list_path);
+  if (UniqueFd input = take_standard_input(fd.get())) fd = std::move(input);
   std::unique_ptr<FILE, int (*)(FILE*)> list(fdopen(fd.get(), "re"), fclose);
   if (!list) return errno_error(errno, "fdopen", list_path);
   fd.release();  // the stream closes it

@@ -9,8 +9,10 @@
 
 namespace tuneshift {
 
-/// The address of a symbol of the running kernel, from proc/kallsyms under `root`. not_found when
-/// there is none, permission when the kernel hides addresses (kptr_restrict, no CAP_SYSLOG).
+/// The address of a symbol of the running kernel, from proc/kallsyms under `root`, by the
+/// descriptor that is standard input where that is the same file: see systemd/tuneshift.service.
+/// not_found when there is none, permission when the kernel hides addresses (kptr_restrict, no
+/// CAP_SYSLOG).
 Result<uint64_t> kernel_symbol_address(const std::string& root, std::string_view symbol);
 
 }  // namespace tuneshift

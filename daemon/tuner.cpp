@@ -434,7 +434,7 @@ const Machine& Tuner::machine() {
 }
 
 std::vector<Store> Tuner::find_stores(const std::vector<std::string>& names) const {
-  const std::vector<Mount> mounts = read_mounts(kernel_, "self");
+  const std::vector<Mount> mounts = read_host_mounts(kernel_);
   std::vector<Store> stores;
   for (const std::string& name : names) {
     if (auto store = find_store_by_name(kernel_, name, mounts); store.ok()) {

@@ -86,7 +86,7 @@ std::vector<std::string> list_policies(const KernelFs& kernel) {
 
 std::vector<Store> list_stores(const KernelFs& kernel) {
   std::vector<Store> stores;
-  const std::vector<Mount> mounts = read_mounts(kernel, "self");
+  const std::vector<Mount> mounts = read_host_mounts(kernel);
   for (const auto& names : {list_disks(kernel), list_stacked(kernel)}) {
     for (const std::string& name : names) {
       if (auto store = find_store_by_name(kernel, name)) stores.push_back(std::move(store).value());

@@ -71,4 +71,8 @@ std::vector<Mount> read_mounts(const KernelFs& kernel, std::string_view process)
   return mounts;
 }
 
+std::vector<Mount> read_host_mounts(const KernelFs& kernel) {
+  return read_mounts(kernel, "1");
+}
+
 }  // namespace tuneshift

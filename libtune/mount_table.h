@@ -19,8 +19,12 @@ struct Mount {
   std::string options;      ///< the superblock's
 };
 
-/// The mounts that a process sees: `process` is a pid, or "self". At most 4 MiB of them are read;
+/// The mounts that a process sees. At most 4 MiB of them are read;
 /// empty where the process is gone.
 std::vector<Mount> read_mounts(const KernelFs& kernel, std::string_view process);
+
+/// Those that process 1 sees: a service has a name space of its own, without what ProtectHome=
+/// hides.
+std::vector<Mount> read_host_mounts(const KernelFs& kernel);
 
 }  // namespace tuneshift

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // Tiers: what works, what doesn't, and whether that is told.
+#include <fcntl.h>
 #include <linux/capability.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -132,6 +133,25 @@ TEST_CASE("kernel symbols are found by their whole name") {
   CHECK(kernel_symbol_address(root.path(), "wanted").value() == 0xffffffffc0000020);
   CHECK(kernel_symbol_address(root.path(), "also").value() == 0xffffffff81000030);
   CHECK(kernel_symbol_address(root.path(), "ed").error().code == ErrorCode::not_found);
+}
+
+TEST_CASE("kernel symbols are read as whoever opened the list as standard input may") {
+  const ScratchDirectory root;
+  std::filesystem::create_directory(root.path() + "/proc");
+  const std::string list = root.path() + "/proc/kallsyms";
+  std::ofstream(list) << "ffffffff81000030 T wanted\n";
+  const UniqueFd before(dup(STDIN_FILENO));
+  const bool is_list = GENERATE(true, false);
+  const UniqueFd input(open(is_list ? list.c_str() : "/proc/self/maps", O_RDONLY | O_CLOEXEC));
+  REQUIRE(dup2(input.get(), STDIN_FILENO) == STDIN_FILENO);
+  char byte = 0;
+  const bool is_read = read(STDIN_FILENO, &byte, 1) == 1;  // it begins at its beginning anyhow
+  const auto address = kernel_symbol_address(root.path(), "wanted");
+  const off_t at = lseek(STDIN_FILENO, 0, SEEK_CUR);
+  dup2(before.get(), STDIN_FILENO);
+  REQUIRE(is_read);
+  CHECK(address.value() == 0xffffffff81000030);
+  CHECK((at > 1) == is_list);
 }
 
 TEST_CASE("without permission every signal is absent and says why") {

@@ -99,7 +99,7 @@ TEST_CASE("the store of this machine's root file system has a knob that exists")
 
 TEST_CASE("btrfs is found by the devices it is made of") {
   const KernelTree tree{
-      file("proc/self/mountinfo",
+      file("proc/1/mountinfo",
            "40 1 0:31 /sub /data\\040x rw,noatime shared:2 - btrfs /dev/vda1 rw,compress=zstd\n"
            "41 1 0:44 / /mnt/models rw - fuse.gcsfuse gcsfuse rw\n"
            "broken line\n"),
@@ -115,7 +115,7 @@ TEST_CASE("btrfs is found by the devices it is made of") {
       file("sys/class/bdi/0:44/read_ahead_kb", "128\n"),
   };
   const KernelFs kernel = tree.open();
-  const std::vector<Mount> mounts = read_mounts(kernel, "self");
+  const std::vector<Mount> mounts = read_host_mounts(kernel);
   REQUIRE(mounts.size() == 2);
   CHECK(mounts[0].mount_point == "/data x");
   CHECK(mounts[0].options == "rw,compress=zstd");
