@@ -10,6 +10,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 
 # pylint: disable=wrong-import-position
 from dbus_wire import BusError, Connection
+from lib.keeping import kept
 from lib.lock import knobs_locked
 from lib.machine import Scratch, Snapshot, block_device
 from lib.processes import wait_for
@@ -112,8 +113,8 @@ class BusCase(unittest.TestCase):
         os.chmod(self.scratch.path, 0o755)
         self.bus = self.enter(PrivateBus(self.scratch.path))
         self.daemon = Daemon(self.bus, self.scratch.path, self.configuration, self.profiles)
+        self.enter(kept({path: read(path) for path in BASE}))
         for path, value in BASE.items():
-            self.addCleanup(write, path, read(path))
             write(path, value)
         self.before = Snapshot(self.daemon.profiles)
         self.addCleanup(self.put_back)
