@@ -433,15 +433,4 @@ const Machine& Tuner::machine() {
   return machine_;
 }
 
-std::vector<Store> Tuner::find_stores(const std::vector<std::string>& names) const {
-  const std::vector<Mount> mounts = read_host_mounts(kernel_);
-  std::vector<Store> stores;
-  for (const std::string& name : names) {
-    if (auto store = find_store_by_name(kernel_, name, mounts); store.ok()) {
-      stores.push_back(std::move(store).value());
-    }
-  }
-  return stores;
-}
-
 }  // namespace tuneshift

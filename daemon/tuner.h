@@ -163,7 +163,8 @@ class Tuner {
   void forget(const DeviceEvent& removed);
   /// machine() without the stores that are being set up.
   Machine settled_machine();
-  [[nodiscard]] std::vector<Store> find_stores(const std::vector<std::string>& names) const;
+  /// The stores of holds that name devices, but for those.
+  void look_up_held();
   /// Brings what is wanted up to date once the loop has gone through what is there: of many readers
   /// that come or end at once not each costs a decision and a turn of the writer.
   void reconcile_soon();

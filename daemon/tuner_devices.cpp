@@ -49,7 +49,7 @@ void Tuner::on_devices(const std::vector<DeviceEvent>& events) {
       return [this, receipt = applier.forget_gone()] { on_receipt(receipt); };
     });
   }
-  policy_.look_up([this](const std::vector<std::string>& names) { return find_stores(names); });
+  look_up_held();
   // Nobody asks for anything, and nothing of ours is in force: not worth a look at all devices.
   if (!policy_.active_profiles().empty() || !submitted_.empty()) reconcile();
 }
@@ -65,9 +65,25 @@ void Tuner::forget(const DeviceEvent& removed) {
   policy_.drop_store(removed.name);
 }
 
+void Tuner::look_up_held() {
+  const std::vector<Mount> mounts = read_host_mounts(kernel_);
+  policy_.look_up([&](const std::vector<std::string>& names) {
+    std::vector<Store> stores;
+    for (const std::string& name : names) {
+      auto store = find_store_by_name(kernel_, name, mounts);
+      if (!store.ok() || settling_.contains(store.value().bdi)) continue;
+      stores.push_back(std::move(store).value());
+    }
+    return stores;
+  });
+}
+
 Machine Tuner::settled_machine() {
   const uint64_t now_ns = monotonic_ns();
+  const bool any = !settling_.empty();
   std::erase_if(settling_, [now_ns](const auto& entry) { return entry.second <= now_ns; });
+  // Also where a hold names them.
+  if (any) look_up_held();
   Machine settled = machine();
   std::erase_if(settled.stores,
                 [this](const Store& store) { return settling_.contains(store.bdi); });

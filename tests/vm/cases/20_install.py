@@ -27,8 +27,8 @@ for program in PROGRAMS:
     libraries = run("ldd", program)
     assert "not found" not in libraries, libraries
 
-verify = subprocess.run(["systemd-analyze", "verify", "tuneshift.service"], capture_output=True,
-                        text=True)
+verify = subprocess.run(["systemd-analyze", "verify", "--man=no", "tuneshift.service"],
+                        capture_output=True, text=True)
 assert verify.returncode == 0 and not verify.stderr, verify.stderr
 assert run("systemctl", "is-enabled", "tuneshift.service", check=False).strip() == "disabled"
 run("systemctl", "preset", "tuneshift.service")

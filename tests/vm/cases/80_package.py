@@ -3,6 +3,7 @@
 """Installed, tuneshift observes; installed anew, its values are back before it goes on; removed, all
 are; purged, nothing of it is left."""
 
+import contextlib
 import os
 import subprocess
 
@@ -36,7 +37,9 @@ def as_user(name, *command):
                           capture_output=True, text=True)
 
 
-# The other cases' files, which no package manager put there.
+# The other cases' profiles are gone; and their files, which no package manager put there.
+with contextlib.suppress(FileNotFoundError):
+    checks.PROFILES.rmdir()
 dpkg("--install", PACKAGE)
 dpkg("--purge", "tuneshift")
 assert not traces(), traces()
