@@ -27,7 +27,8 @@ def stop():
     run("systemctl", "reset-failed", SERVICE, check=False)
 
 
-verify = subprocess.run(["systemd-analyze", "verify", "--man=no", SERVICE], capture_output=True, text=True)
+verify = subprocess.run(["systemd-analyze", "verify", "--man=no", SERVICE],
+                        capture_output=True, text=True)
 assert verify.returncode == 0 and not verify.stderr, verify.stderr
 
 assert load("ext4") == (0, "ext4: already loaded\n"), load("ext4")
