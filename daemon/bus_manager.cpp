@@ -124,6 +124,17 @@ uint64_t ManagerObject::DroppedEvents() {
   return context_.probes.dropped_events();
 }
 
+std::map<std::string, uint64_t> ManagerObject::Events() {
+  return context_.recorder.counts();
+}
+
+std::map<std::string, uint64_t> ManagerObject::Totals() {
+  const LoadTotals totals = context_.tuner.loads().totals();
+  return {{"loaded_bytes", totals.loaded_bytes},
+          {"helped_bytes", totals.helped_bytes},
+          {"saved_us", totals.saved_us}};
+}
+
 std::vector<sdbus::Struct<std::string, std::string>> ManagerObject::ListProfiles() {
   std::vector<sdbus::Struct<std::string, std::string>> rows;
   for (const auto& [name, profile] : context_.tuner.policy().profiles()) {

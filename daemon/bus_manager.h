@@ -39,6 +39,8 @@ class ManagerObject : public sdbus::AdaptorInterfaces<org::tuneshift1::Manager_a
   std::vector<std::string> ActiveProfiles() override;
   std::map<std::string, sdbus::Struct<std::string, std::string>> Probes() override;
   uint64_t DroppedEvents() override;
+  std::map<std::string, uint64_t> Events() override;
+  std::map<std::string, uint64_t> Totals() override;
 
   std::vector<sdbus::Struct<std::string, std::string>> ListProfiles() override;
   std::vector<BusRow> ListHolds() override;

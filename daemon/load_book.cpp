@@ -23,6 +23,17 @@ uint64_t rate_of(uint64_t bytes, uint64_t duration_ns) {
                                static_cast<double>(duration_ns));
 }
 
+uint64_t helped_bytes_of(const LoadView& view) {
+  if (view.helped_ns == 0) return 0;
+  return view.loaded_bytes - std::min(view.helped_bytes, view.loaded_bytes);
+}
+
+void add_to(LoadTotals& totals, const LoadView& view) {
+  totals.loaded_bytes += view.loaded_bytes;
+  totals.helped_bytes += helped_bytes_of(view);
+  totals.saved_us += view.saved_us;
+}
+
 std::string pattern_of(const Load& load) {
   uint64_t bytes = 0, sequential = 0;
   for (const LoadReader& one : load.readers) {
@@ -122,7 +133,7 @@ std::vector<uint32_t> LoadBook::end(uint32_t id, const Load& load, uint64_t now_
   const uint64_t end_ns = std::max(load.last_progress_ns, load.first_ns);
   view.rate = rate_of(load.loaded_bytes, end_ns - load.first_ns);
   if (view.helped_ns != 0 && end_ns > view.helped_ns) {
-    const uint64_t after = load.loaded_bytes - std::min(view.helped_bytes, load.loaded_bytes);
+    const uint64_t after = helped_bytes_of(view);
     const uint64_t took_ns = end_ns - view.helped_ns;
     view.rate_after = rate_of(after, took_ns);
     if (view.rate_before > 0) {
@@ -138,8 +149,17 @@ std::vector<uint32_t> LoadBook::end(uint32_t id, const Load& load, uint64_t now_
   }
   if (ended.size() <= kept_ended) return {};
   ended.resize(ended.size() - kept_ended);
-  for (const uint32_t gone : ended) views_.erase(gone);
+  for (const uint32_t gone : ended) {
+    add_to(forgotten_, views_[gone]);
+    views_.erase(gone);
+  }
   return ended;
+}
+
+LoadTotals LoadBook::totals() const {
+  LoadTotals totals = forgotten_;
+  for (const auto& [id, view] : views_) add_to(totals, view);
+  return totals;
 }
 
 const LoadView* LoadBook::find(uint32_t id) const {

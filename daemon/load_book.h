@@ -66,6 +66,13 @@ struct LoadView {
   uint64_t memory_ns = 0;  ///< of the last look
 };
 
+/// Of all loads since the daemon's start.
+struct LoadTotals {
+  uint64_t loaded_bytes = 0;
+  uint64_t helped_bytes = 0;  ///< read after help began
+  uint64_t saved_us = 0;      ///< of those that ended
+};
+
 /// How long the rest takes at the present rate, in µs; 0 when nothing is left or none can tell.
 uint64_t time_left_us(const LoadView& view);
 
@@ -88,8 +95,10 @@ class LoadBook {
   [[nodiscard]] const LoadView* find(uint32_t id) const;
   LoadView* find(uint32_t id);
   [[nodiscard]] const std::map<uint32_t, LoadView>& all() const { return views_; }
+  [[nodiscard]] LoadTotals totals() const;
 
  private:
+  LoadTotals forgotten_;
   std::map<uint32_t, LoadView> views_;
 };
 

@@ -17,6 +17,7 @@ void Recorder::add(const std::string& kind, const std::string& text, Fields fiel
   record.text = text;
   record.fields = std::move(fields);
   history_.add(std::move(record));
+  ++counts_[kind];
 }
 
 void Recorder::warn(const std::string& text) {

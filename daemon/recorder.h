@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #pragma once
 
+#include <cstdint>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -17,6 +19,8 @@ class Recorder {
   using Fields = std::vector<std::pair<std::string, Record::Value>>;
 
   [[nodiscard]] const History& history() const { return history_; }
+  /// How often each kind was recorded since the start.
+  [[nodiscard]] const std::map<std::string, uint64_t>& counts() const { return counts_; }
 
   /// `text` and the strings in `fields` must be escaped. Stamped with the present time.
   void add(const std::string& kind, const std::string& text, Fields fields = {});
@@ -30,6 +34,7 @@ class Recorder {
 
  private:
   History history_;
+  std::map<std::string, uint64_t> counts_;
 };
 
 /// "254:0:5308417": how a file is named before its path is known.

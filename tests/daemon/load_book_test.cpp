@@ -109,3 +109,25 @@ TEST_CASE("a twentieth of it evicted and needed again is thrash") {
   CHECK(fresh.warning.empty());
   CHECK(fresh.refaulted_bytes == 90 * mib);
 }
+
+TEST_CASE("totals count every load, also those that are forgotten") {
+  LoadBook book;
+  constexpr uint32_t loads = LoadBook::kept_ended + 3;
+  for (uint32_t id = 1; id <= loads; ++id) {
+    Load load = running(100 * mib);
+    load.id = id;
+    LoadBook::helped(book.update(load, {}, 2 * second_ns), 40 * mib, 2 * second_ns);
+    load.last_progress_ns = 3 * second_ns;
+    load.state = Load::State::finished;
+    book.end(id, load, 5);
+  }
+  CHECK(book.all().size() == LoadBook::kept_ended);
+  CHECK(book.totals().loaded_bytes == loads * 100 * mib);
+  CHECK(book.totals().helped_bytes == loads * 60 * mib);
+  // 60 MiB at 40 MiB/s would have taken 1.5 s.
+  CHECK(book.totals().saved_us == loads * 500'000ULL);
+  Load more = running(7 * mib);
+  more.id = loads + 1;
+  book.update(more, {}, 2 * second_ns);
+  CHECK(book.totals().loaded_bytes == (loads * 100 + 7) * mib);
+}
