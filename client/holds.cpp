@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+#include <algorithm>
 #include <array>
 #include <csignal>
 #include <cstdio>
@@ -36,6 +37,26 @@ bool daemon_stopped(const std::vector<BusSignal>& signals) {
   return false;
 }
 
+/// Whether a daemon that stopped is back with this hold: one that is upgraded is within a moment.
+bool comes_back_with(Daemon& daemon, uint32_t cookie, std::vector<BusSignal> signals) {
+  constexpr uint64_t patience_us = 2'000'000;
+  const uint64_t until_us = now_us() + patience_us;
+  const auto is_start = [](const BusSignal& signal) {
+    return signal.kind == BusSignal::Kind::daemon_started;
+  };
+  while (std::none_of(signals.begin(), signals.end(), is_start)) {
+    const uint64_t now = now_us();
+    auto more = daemon.wait(static_cast<int>((until_us - std::min(now, until_us)) / 1000));
+    if (!more || now >= until_us) return false;
+    signals = std::move(more).value();
+  }
+  const auto holds = daemon.holds();
+  if (!holds) return false;
+  const auto& rows = holds.value().items();
+  return std::any_of(rows.begin(), rows.end(),
+                     [cookie](const Json& row) { return row["cookie"].number() == cookie; });
+}
+
 /// The hold is ours as long as we are on the bus.
 int stay(Daemon& daemon, const Session& session, const TerminationSignals& stop, uint32_t cookie,
          const std::string& profile) {
@@ -52,7 +73,7 @@ int stay(Daemon& daemon, const Session& session, const TerminationSignals& stop,
     if (!signals) return fail(signals.error());
     bool by_terminal = false;
     if (stop.next(by_terminal) != 0) break;
-    if (daemon_stopped(signals.value()))
+    if (daemon_stopped(signals.value()) && !comes_back_with(daemon, cookie, signals.value()))
       return fail({ErrorCode::not_found, "tuneshiftd stopped, and the hold with it", {}, ENOTCONN});
   }
   const auto released = daemon.release(cookie);

@@ -11,10 +11,14 @@
 #include <algorithm>
 #include <csignal>
 #include <filesystem>
+#include <memory>
+#include <optional>
+#include <variant>
 
 #include "daemon/bus_service.h"
 #include "daemon/deadline_fs.h"
 #include "daemon/device_watch.h"
+#include "daemon/handover_process.h"
 #include "daemon/hold_book.h"
 #include "daemon/inspector.h"
 #include "daemon/knob_backends.h"
@@ -159,12 +163,15 @@ class Daemon {
   Daemon& operator=(const Daemon&) = delete;
   ~Daemon() { patient_kernel_.on_return({}); }
 
-  /// `left`: something of an earlier daemon could not be put back yet.
-  int run(bool left) {
+  /// `left`: something of an earlier daemon could not be put back yet. `before`: what the daemon
+  /// before this one in the same process left to it. Returns what is for the next one, or the exit
+  /// status.
+  std::variant<int, Handover> run(bool left, std::optional<Inherited>& before) {
     for (const int signal : {SIGINT, SIGTERM}) {
       signals_.push_back(loop_.on_signal(signal, [this] { stop(); }));
     }
     signals_.push_back(loop_.on_signal(SIGHUP, [this] { reload_and_log(); }));
+    signals_.push_back(loop_.on_signal(reexec_signal(), [this] { hand_over(); }));
     probes_.self_test();
     use_fallbacks();
     for (const auto& [signal, state] : probes_.signals()) {
@@ -175,6 +182,7 @@ class Daemon {
       events_ = loop_.watch(probes_.poll_fd(), [this] { waiting_events_.take(); });
     }
     on_devices();
+    if (before) take_over(*before);
     tuned_.start();
     if (left) tuner_.on_kernel_answer();
     bus_.start();
@@ -182,10 +190,51 @@ class Daemon {
     malloc_trim(0);
     sd_notify(0, "READY=1");
     loop_.run();
+    if (handover_) return std::move(*handover_);
     return restored_ ? 0 : 1;
   }
 
  private:
+  void take_over(Inherited& before) {
+    children_.emplace(loop_, kernel_);
+    tuner_.take_over(before.handover);
+    holds_.take_over(before.handover);
+    tuner_.taken_over();
+    // Behind the first writes: what those ask for stands then.
+    auto kept = std::make_shared<std::vector<UniqueFd>>(std::move(before.latency_requests));
+    writer_.submit([kept](Applier&) { return [kept] { kept->clear(); }; });
+    recorder_.add("handover", "goes on in place of an earlier daemon: " +
+                                  std::to_string(before.handover.holds.size()) + " holds, " +
+                                  std::to_string(before.handover.processes.size()) + " processes");
+  }
+
+  void hand_over() {
+    if (stopping_) return;
+    if (options_.program.empty() || access(options_.program.c_str(), X_OK) != 0) {
+      recorder_.warn("goes on: its program is not there to be executed again");
+      return;
+    }
+    sd_notify(0, "RELOADING=1");
+    // Behind all that is being written.
+    writer_.submit([this](Applier&) { return [this] { end_for_next(); }; });
+  }
+
+  void end_for_next() {
+    if (stopping_) return;
+    // The kernel would wait for a call that hangs before it executes anything.
+    if (patient_kernel_.hangs() || bus_kernel_.hangs()) {
+      recorder_.warn("goes on: a call hangs in the kernel, and no other program can be executed");
+      sd_notify(0, "READY=1");
+      return;
+    }
+    // As the parts of this daemon end, so do their leases: nothing may follow from that.
+    writer_.close();
+    Handover& handover = handover_.emplace();
+    tuner_.hand_over(handover);
+    holds_.hand_over(handover);
+    loop_.quit();
+  }
+
   void use_fallbacks() {
     const auto is_absent = [this](const char* signal) {
       return probes_.signals().at(signal).tier == Tier::absent;
@@ -261,6 +310,7 @@ class Daemon {
   }
 
   void stop() {
+    stopping_ = true;
     sd_notify(0, "STOPPING=1");
     deadline_.set(monotonic_ns() + restore_deadline_ns);
     // Nothing may be written behind this: the last leases end while the daemon does.
@@ -297,7 +347,10 @@ class Daemon {
   Timer deadline_;
   Source events_;
   std::vector<Source> signals_;
+  std::optional<InheritedChildren> children_;
+  std::optional<Handover> handover_;
   bool watching_fills_ = false;
+  bool stopping_ = false;
   bool restored_ = false;
 };
 
@@ -339,12 +392,30 @@ int run_daemon(const Options& options, KernelFs& kernel, const Settings& setting
                                                           settings.config.allow_kubernetes}));
   Applier applier(knobs, journal.value(), system_clocks());
   for (const std::string& problem : journal.value().read().problems) recorder.warn(problem);
-  // What an earlier daemon left behind goes back first: it is no original of ours.
-  log_changes(recorder, applier.restore_all());
+  auto before = take_handover(kernel);
+  const bool adopted = before && applier.adopt(before->handover.knobs);
+  const bool same_mode = before && before->handover.configured_mode == settings.config.mode;
+  const Mode mode = same_mode ? before->handover.mode : settings.config.mode;
+  // What an earlier daemon left behind goes back first: it is no original of ours. It stays where
+  // that daemon left us its leases as well; but observing leaves nothing of ours behind.
+  if (!adopted || mode == Mode::observe) log_changes(recorder, applier.restore_all());
   const bool left = applier.has_unsettled();
   auto daemon =
       std::make_unique<Daemon>(options, kernel, patient_kernel, settings, applier, recorder);
-  const int status = daemon->run(left);
+  auto ended = daemon->run(left, before);
+  if (auto* handover = std::get_if<Handover>(&ended)) {
+    daemon.reset();
+    // Nobody else is there any more who could change what is told here.
+    handover->knobs = applier.hand_over();
+    keep_latency_requests(kernel);
+    if (!patient_kernel.hangs()) {
+      const Status failed = replace_process(options.program, options.arguments, *handover);
+      spdlog::error("{}", failed.error().message);
+    }
+    // The service manager puts everything back and starts the next.
+    _exit(1);
+  }
+  const int status = std::get<int>(ended);
   if (status != 0) {
     spdlog::error("a knob could not be put back in time: run tuneshiftd --restore");
     // The writer hangs in the kernel: joining it would hang too.

@@ -69,6 +69,10 @@ void BusService::connected(sdbus::IConnection& connection) {
   manager_ =
       std::make_unique<ManagerObject>(connection, context_, *authorizer_,
                                       [this](const std::string& sender) { watch_sender(sender); });
+  // Those of a daemon before this one in the same process.
+  for (const auto& [cookie, hold] : context_.holds.all()) {
+    if (hold.dies_with_sender) watch_sender(hold.sender);
+  }
   for (const auto& [id, view] : context_.tuner.loads().all()) {
     loads_[id] = std::make_unique<LoadObject>(connection, context_, *authorizer_, id);
   }

@@ -175,6 +175,11 @@ void DeadlineFs::on_return(std::function<void()> callback) {
   shared_->returned = std::move(callback);
 }
 
+bool DeadlineFs::hangs() const {
+  const std::lock_guard lock(shared_->mutex);
+  return shared_->given_up(true) + shared_->given_up(false) > 0;
+}
+
 void DeadlineFs::set_stuck(std::string_view path, const std::string& why) {
   const std::string_view device = device_of(path);
   const std::lock_guard lock(shared_->mutex);

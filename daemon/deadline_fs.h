@@ -59,6 +59,9 @@ class DeadlineFs : public KernelFs {
   /// be short and call nothing here. An empty one ends it, and waits for one that runs.
   void on_return(std::function<void()> callback);
 
+  /// Whether a call that was given up has not returned yet.
+  [[nodiscard]] bool hangs() const;
+
   /// From now on every call on the file's device (on the file alone where it has none) fails with
   /// `busy` and this reason: somebody else's call hangs there.
   void set_stuck(std::string_view path, const std::string& why);

@@ -88,23 +88,85 @@ Result<uint32_t> HoldBook::take(const HoldRequest& request) {
   hold.since_us = realtime_us();
   hold.devices = request.devices;
   hold.dies_with_sender = request.pidfd < 0 && request.ttl_s == 0;
-  if (hold.pidfd >= 0) {
-    hold.process = loop_.watch(hold.pidfd, [this, cookie] { end(cookie, "its process ended"); });
-  }
   if (request.ttl_s > 0) {
     hold.until_us = hold.since_us + request.ttl_s * 1'000'000;
-    hold.end = loop_.timer([this, cookie] { end(cookie, "its time is over"); });
-    hold.end.set(monotonic_ns() + request.ttl_s * 1'000'000'000);
+    hold.until_ns = monotonic_ns() + request.ttl_s * 1'000'000'000;
   }
-  lease.owner = "hold " + std::to_string(cookie);
   recorder_.add("hold",
                 "hold " + std::to_string(cookie) + ": " + request.profile + " for " +
                     (hold.reason.empty() ? "no given reason" : hold.reason) + ", by uid " +
                     std::to_string(request.uid),
                 {{"cookie", cookie}, {"profile", request.profile}, {"reason", hold.reason}});
+  begin(std::move(hold), std::move(lease));
+  return cookie;
+}
+
+void HoldBook::begin(Hold hold, Lease lease) {
+  const uint32_t cookie = hold.cookie;
+  if (hold.pidfd >= 0) {
+    hold.process = loop_.watch(hold.pidfd, [this, cookie] { end(cookie, "its process ended"); });
+  }
+  if (hold.until_ns != 0) {
+    hold.end = loop_.timer([this, cookie] { end(cookie, "its time is over"); });
+    hold.end.set(hold.until_ns);
+  }
+  lease.owner = "hold " + std::to_string(cookie);
   hold.lease = tuner_.add_lease(std::move(lease));
   holds_.emplace(cookie, std::move(hold));
-  return cookie;
+}
+
+void HoldBook::hand_over(Handover& handover) {
+  handed_over_ = true;
+  handover.last_cookie = last_cookie_;
+  for (const auto& [cookie, hold] : holds_) {
+    const int pidfd = hold.pidfd >= 0 ? fcntl(hold.pidfd, F_DUPFD, 3) : -1;
+    handover.holds.push_back({cookie, hold.profile, hold.reason, hold.sender, hold.uid,
+                              hold.since_us, hold.until_us, hold.until_ns, hold.dies_with_sender,
+                              hold.pid, pidfd, hold.devices});
+  }
+}
+
+void HoldBook::take_over(const Handover& handover) {
+  last_cookie_ = handover.last_cookie;
+  const std::vector<Mount> mounts = read_host_mounts(kernel_);
+  for (const Handover::Hold& before : handover.holds) {
+    if (before.pidfd >= 0) fcntl(before.pidfd, F_SETFD, FD_CLOEXEC);
+    if (!tuner_.policy().profiles().contains(before.profile)) {
+      if (before.pidfd >= 0) close(before.pidfd);
+      recorder_.warn("hold " + std::to_string(before.cookie) + " ends: there is no profile '" +
+                     escape(before.profile, 64) + "' any more");
+      continue;
+    }
+    if (before.pid != 0 && before.pidfd < 0) {
+      recorder_.warn("hold " + std::to_string(before.cookie) + " ends: its process is lost");
+      continue;
+    }
+    Lease lease;
+    lease.kind = LeaseKind::hold;
+    lease.profile = before.profile;
+    lease.reason = before.reason;
+    lease.whole_machine = before.devices.empty();
+    lease.devices = before.devices;
+    for (const std::string& device : before.devices) {
+      // One that is gone may come back.
+      auto store = find_store_by_name(kernel_, device, mounts);
+      if (store.ok()) lease.stores.push_back(std::move(store).value());
+    }
+    Hold hold;
+    hold.cookie = before.cookie;
+    hold.profile = before.profile;
+    hold.reason = before.reason;
+    hold.sender = before.sender;
+    hold.uid = before.uid;
+    hold.since_us = before.since_us;
+    hold.until_us = before.until_us;
+    hold.until_ns = before.until_ns;
+    hold.dies_with_sender = before.dies_with_sender;
+    hold.pid = before.pid;
+    hold.pidfd = before.pidfd;
+    hold.devices = before.devices;
+    begin(std::move(hold), std::move(lease));
+  }
 }
 
 Status HoldBook::release(uint32_t cookie, const std::string& sender, uint32_t uid) {
@@ -148,6 +210,7 @@ void HoldBook::sender_gone(const std::string& sender) {
 }
 
 void HoldBook::all_senders_gone() {
+  if (handed_over_) return;
   std::vector<uint32_t> ending;
   for (const auto& [cookie, hold] : holds_) {
     if (hold.dies_with_sender) ending.push_back(cookie);

@@ -10,6 +10,7 @@
 #include "daemon/loop.h"
 #include "daemon/recorder.h"
 #include "daemon/tuner.h"
+#include "libtune/handover.h"
 #include "libtune/result.h"
 
 namespace tuneshift {
@@ -40,6 +41,7 @@ class HoldBook {
     uint32_t uid = 0;
     uint64_t since_us = 0;
     uint64_t until_us = 0;
+    uint64_t until_ns = 0;  ///< the same as CLOCK_MONOTONIC
     bool dies_with_sender = false;
     uint32_t pid = 0;  ///< 0: not bound to a process
     std::vector<std::string> devices;
@@ -59,8 +61,14 @@ class HoldBook {
   Result<uint32_t> take(const HoldRequest& request);
   /// not_found when there is none, permission when `sender` did not take it and is not root.
   Status release(uint32_t cookie, const std::string& sender, uint32_t uid);
+  /// Adds all holds to what the next daemon in this process is told, with descriptors of their
+  /// processes that stay open when it begins.
+  void hand_over(Handover& handover);
+  /// Goes on with those of the daemon before this one; the bus tells afterwards which senders live.
+  void take_over(const Handover& handover);
+
   void sender_gone(const std::string& sender);
-  /// The bus went away: so did all senders.
+  /// The bus went away, and so did all senders; after hand_over() it is only we who leave it.
   void all_senders_gone();
 
   /// Whether a hold ends with this sender.
@@ -71,6 +79,8 @@ class HoldBook {
   std::function<void(const std::string& sender)> sender_forgotten;
 
  private:
+  /// Watches for its end and gives it its lease.
+  void begin(Hold hold, Lease lease);
   void end(uint32_t cookie, const std::string& why);
   Result<uint32_t> pid_of(int pidfd) const;
 
@@ -80,6 +90,7 @@ class HoldBook {
   Recorder& recorder_;
   std::map<uint32_t, Hold> holds_;
   uint32_t last_cookie_ = 0;
+  bool handed_over_ = false;
 };
 
 }  // namespace tuneshift

@@ -45,6 +45,10 @@ int on_signal_event(sd_event_source*, const signalfd_siginfo*, void* callback) {
 
 }  // namespace
 
+int reexec_signal() {
+  return SIGRTMIN + 25;
+}
+
 uint64_t monotonic_ns() {
   return clock_ns(CLOCK_MONOTONIC);
 }
@@ -76,7 +80,7 @@ Loop::Loop() {
   // Before any thread is made: one that does not block them would take them and die.
   sigset_t signals;
   sigemptyset(&signals);
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&signals, signal);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP, reexec_signal()}) sigaddset(&signals, signal);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   check(sd_event_new(&event_), "sd_event_new");
   sd_event_set_watchdog(event_, 1);
@@ -108,6 +112,9 @@ Source Loop::on_signal(int signal, std::function<void()> callback) {
   sd_event_source* source = nullptr;
   check(sd_event_add_signal(event_, &source, signal, on_signal_event, owned.get()),
         "sd_event_add_signal");
+  // Once quit() was called nothing else runs: one that was taken from the kernel would be lost.
+  if (signal == SIGINT || signal == SIGTERM)
+    sd_event_source_set_priority(source, SD_EVENT_PRIORITY_IMPORTANT);
   return {source, std::move(owned)};
 }
 

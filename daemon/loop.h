@@ -47,6 +47,9 @@ class Timer {
   Source source_;
 };
 
+/// SIGRTMIN+25, as systemd's managers have it for the same (systemd(1), "Signals").
+int reexec_signal();
+
 /// The daemon's one event loop. Throws std::system_error when the kernel refuses (at start only).
 class Loop {
  public:
@@ -59,7 +62,8 @@ class Loop {
   /// Calls back while `fd` shows any of `events`; the fd stays the caller's.
   Source watch(int fd, std::function<void()> callback, uint32_t events = EPOLLIN);
   Timer timer(std::function<void()> callback);
-  /// Calls back on SIGINT, SIGTERM or SIGHUP; the loop blocks these for all threads made after it.
+  /// Calls back on SIGINT, SIGTERM, SIGHUP or reexec_signal(); the loop blocks these for all
+  /// threads made after it.
   Source on_signal(int signal, std::function<void()> callback);
 
   /// Runs until quit(). Pings the watchdog where systemd asks for it (sd_event_set_watchdog(3)).

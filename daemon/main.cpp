@@ -26,7 +26,7 @@ void set_up_log() {
   spdlog::set_pattern("%H:%M:%S.%e %^%l%$ %v");
 }
 
-int run(const tuneshift::Options& options) {
+int run(tuneshift::Options& options) {
   using namespace tuneshift;
   set_up_log();
   auto kernel = KernelFs::open("/");
@@ -34,6 +34,8 @@ int run(const tuneshift::Options& options) {
     spdlog::error("{}", kernel.error().message);
     return 1;
   }
+  if (auto self = kernel.value().read_link("proc/self/exe"); self.ok())
+    options.program = self.value();
   // Putting values back must not depend on files that an operator may just have broken.
   if (options.restore) return run_restore(options, kernel.value());
 

@@ -12,6 +12,7 @@ constexpr unsigned most_lock_wait_s = 3600;
 }  // namespace
 
 int parse_options(int argc, char** argv, Options& options) {
+  options.arguments.assign(argv, argv + argc);
   CLI::App app("Watches model loads and tunes the kernel for them.", "tuneshiftd");
   app.set_version_flag("--version", std::string("tuneshiftd ") + TUNESHIFT_VERSION);
   app.add_option("--config", options.config, "Configuration file")->capture_default_str();

@@ -17,7 +17,9 @@ struct Options {
   std::string state_directory = "/var/lib/tuneshift";
   TunedPaths tuned;
   std::string helper;  ///< tuneshift-inspect; empty: beside this program, or where it is installed
-  unsigned lock_wait_s = 20;  ///< for a process that keeps the journal, and is being ended
+  unsigned lock_wait_s = 20;           ///< for a process that keeps the journal, and is being ended
+  std::string program;                 ///< its own path; empty where that is not known
+  std::vector<std::string> arguments;  ///< all of them, as they were given
   bool restore = false;
   bool check = false;
 };

@@ -65,7 +65,8 @@ Tuner::Tuner(Loop& loop, const KernelFs& kernel, Writer& writer, Recorder& recor
                     },
                     [this](const Reader& reader) { on_ahead_free(reader); }}),
       closed_timer_(loop.timer([this] { look_at_closed_readers(); })),
-      neighbour_timer_(loop.timer([this] { look_at_neighbours(); })) {
+      neighbour_timer_(loop.timer([this] { look_at_neighbours(); })),
+      inherited_timer_(loop.timer([this] { settle_inherited_loads(); })) {
   policy_.set_mode(config.mode);
   leases_.set_profiles(config.loading_profile, config.serving_profile);
 }
@@ -198,6 +199,7 @@ void Tuner::on_recognised(const LoadChange& change) {
 }
 
 void Tuner::on_begun(const LoadChange& change) {
+  end_inherited_load(change.reader.process);
   const Load& load = *detector_.load(change.load);
   const Store store = store_of(change.reader);
   Helped& helped = helped_[change.reader];
@@ -331,8 +333,11 @@ void Tuner::drop(const LoadChange& change) {
     senses_.silence(change.reader);
   }
   if (helped != helped_.end() && !helped->second.put_back_due) helped_.erase(helped);
-  if (detector_.knows(change.reader.process)) return;
-  processes_.remove(change.reader.process);
+  const ProcessId& process = change.reader.process;
+  // The detector does not know those of a daemon before this one.
+  const bool inherited = leases_.servers().contains(process) || inherited_loads_.contains(process);
+  if (detector_.knows(process) || inherited) return;
+  processes_.remove(process);
   noticed_ns_.erase(LoadLeases::suspect_name(change.reader.process));
 }
 
@@ -367,6 +372,7 @@ void Tuner::on_process_gone(const ProcessId& process) {
     accelerator_.stop(it->first);
     it = helped_.erase(it);
   }
+  end_inherited_load(process);
   if (leases_.on_process_gone(process)) {
     recorder_.add("idle", "process " + std::to_string(process.pid) + " ended: it no longer serves",
                   {{"pid", static_cast<uint32_t>(process.pid)}});

@@ -18,6 +18,7 @@
 #include "daemon/writer.h"
 #include "libtune/config.h"
 #include "libtune/device_event.h"
+#include "libtune/handover.h"
 #include "libtune/load_leases.h"
 #include "libtune/machine.h"
 #include "libtune/neighbours.h"
@@ -92,6 +93,14 @@ class Tuner {
   void reload(const Config& config, Profiles profiles, ProcessRules rules);
   /// not_found when no such load runs.
   Status cancel_load(uint32_t id);
+
+  /// Adds the mode, the switch, and who loads and serves to what the next daemon in this process is
+  /// told.
+  void hand_over(Handover& handover);
+  /// Goes on where the daemon before this one ended. Nothing is written or put back before
+  /// taken_over(): the holds come in between.
+  void take_over(const Handover& handover);
+  void taken_over();
 
   /// The kernel has answered a call that had been given up: what is wanted is looked at again.
   void on_kernel_answer();
@@ -205,6 +214,10 @@ class Tuner {
   /// Its first help begins now: the rate until then is the rate without.
   void note_help(Helped& helped, uint64_t missed_bytes);
   void tell_state();
+  /// Its load is found again, or it has gone.
+  void end_inherited_load(const ProcessId& process);
+  /// Those that were not found again had read all: they serve.
+  void settle_inherited_loads();
 
   Loop& loop_;
   const KernelFs& kernel_;
@@ -230,6 +243,8 @@ class Tuner {
   Timer settled_timer_;
   Mode mode_before_pause_ = Mode::observe;
   bool pausing_ = false;
+  uint64_t pause_until_ns_ = 0;
+  bool taking_over_ = false;
   bool watches_neighbours_ = false;
   unsigned retries_ = 0;
 
@@ -253,6 +268,8 @@ class Tuner {
   std::set<std::pair<std::string, std::string>> would_;  ///< told already: knob, wanted text
   std::string switched_profile_;
   uint64_t switched_lease_ = 0;
+  std::map<ProcessId, uint64_t> inherited_loads_;  ///< leases, until they are found again
+  Timer inherited_timer_;
 };
 
 }  // namespace tuneshift

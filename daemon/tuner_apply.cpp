@@ -28,6 +28,7 @@ void Tuner::reconcile_soon() {
 
 void Tuner::reconcile() {
   reconcile_due_ = false;
+  if (taking_over_) return;
   set_neighbour_timer();
   auto decision = policy_.decide(monotonic_ns(), settled_machine());
   if (decision.next_ns) {
@@ -277,7 +278,8 @@ void Tuner::set_mode(Mode mode, const std::string& who) {
 void Tuner::pause(uint64_t seconds, const std::string& who) {
   if (!pausing_) mode_before_pause_ = policy_.mode();
   pausing_ = true;
-  pause_end_.set(monotonic_ns() + seconds * 1'000'000'000);
+  pause_until_ns_ = monotonic_ns() + seconds * 1'000'000'000;
+  pause_end_.set(pause_until_ns_);
   change_mode(Mode::paused, who);
 }
 

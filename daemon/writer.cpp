@@ -30,7 +30,7 @@ Writer::~Writer() {
   questions_.clear();
   queries_.clear();
   jobs_.clear();
-  close(completed_fd_);
+  ::close(completed_fd_);
 }
 
 void Writer::submit(Job job) {
@@ -109,6 +109,14 @@ void Writer::retire(std::shared_ptr<void> kept) {
         [this, key] { std::erase_if(retired_, [&](const auto& one) { return one.get() == key; }); };
   });
   wake_.notify_one();
+}
+
+void Writer::close() {
+  std::deque<Job> jobs, queries;
+  const std::lock_guard lock(mutex_);
+  finished_ = true;
+  jobs.swap(jobs_);
+  queries.swap(queries_);
 }
 
 void Writer::finish(Job job) {

@@ -55,6 +55,9 @@ class Writer {
   /// Keeps `kept` alive until every job queued so far, and its reply, is done.
   void retire(std::shared_ptr<void> kept);
 
+  /// Drops what is queued and takes nothing more; a job that runs ends.
+  void close();
+
   /// Queues the last job: whatever is submitted after it is dropped, so that nothing is written
   /// behind the final restore.
   void finish(Job job);

@@ -172,6 +172,44 @@ Receipt Applier::restore_all() {
   return receipt;
 }
 
+bool Applier::adopt(const std::vector<Handover::Knob>& knobs) {
+  Receipt problems;
+  if (!load_journal(problems)) return false;
+  for (const Handover::Knob& before : knobs) {
+    const auto knob = resolve_knob(kernel_, before.name);
+    if (!knob) continue;
+    const bool in_force = writer_->records().count(knob.value().name) > 0;
+    if (in_force == before.yielded) continue;  // the journal knows better
+    KnobRecord& record = writer_->record(knob.value());
+    if (before.yielded) {
+      record.state = KnobState::yielded;
+      record.error = before.why;
+      record.original = before.original;
+      record.has_original = true;
+      record.device = before.device;
+      record.gave_up = before.gave_up;
+    } else {
+      // A request ended with its process, whatever is shown.
+      if (!is_request(record)) record.written = before.written;
+      record.refused = before.refused;
+      record.moved_by = before.moved_by;
+    }
+  }
+  writer_->forget_recent();
+  return true;
+}
+
+std::vector<Handover::Knob> Applier::hand_over() const {
+  std::vector<Handover::Knob> knobs;
+  for (const auto& [name, record] : writer_->records()) {
+    const bool yielded = record.state == KnobState::yielded;
+    if (!yielded && !record.in_force) continue;
+    knobs.push_back({name, record.written, record.refused, record.moved_by, yielded, record.error,
+                     record.original, record.device, record.gave_up});
+  }
+  return knobs;
+}
+
 void Applier::run(std::vector<Turn> turns, const Desired& wants, Receipt& receipt) {
   std::sort(turns.begin(), turns.end());
   // Each knob is moved by few others; beside somebody who keeps writing this has an end as well.

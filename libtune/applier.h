@@ -11,6 +11,7 @@
 #include "libtune/catalogue.h"
 #include "libtune/desired.h"
 #include "libtune/foreign_writes.h"
+#include "libtune/handover.h"
 #include "libtune/journal.h"
 #include "libtune/kept_value.h"
 #include "libtune/kernel_fs.h"
@@ -104,6 +105,13 @@ class Applier {
   /// Values that somebody else changed stay. Entries that could not be restored stay in the
   /// journal. Where it cannot be read nothing is written until it can.
   Receipt restore_all();
+
+  /// Takes over what an earlier daemon has in force, instead of restore_all(): the next converge()
+  /// writes what differs and puts back what is no longer wanted. What it had yielded stays so.
+  /// False, and nothing is taken over, when the journal cannot be read.
+  bool adopt(const std::vector<Handover::Knob>& knobs);
+  /// What the next daemon is told beside the journal, for its adopt().
+  [[nodiscard]] std::vector<Handover::Knob> hand_over() const;
 
   /// What converge() would do, without writing.
   [[nodiscard]] std::vector<PlanRow> plan(const Desired& desired) const;

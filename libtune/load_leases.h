@@ -27,6 +27,10 @@ class LoadLeases {
 
   /// `load` is the change's own, or nullptr where it has none.
   void on_change(const LoadChange& change, const Load* load);
+  /// A process that served, or loaded, when the daemon before this one ended.
+  void take_over(const ProcessId& process, const std::vector<Store>& stores) {
+    serve(process, stores);
+  }
   /// Whether it served.
   bool on_process_gone(const ProcessId& process);
 
