@@ -26,6 +26,7 @@ Json to_json(const sdbus::Variant& variant) {
   return convert_as<std::string, bool, uint64_t, int64_t, uint32_t, int32_t, uint16_t, int16_t,
                     uint8_t, double, std::vector<std::string>, std::vector<uint64_t>,
                     std::vector<uint32_t>, std::map<std::string, std::string>,
+                    std::map<std::string, uint64_t>,
                     std::map<std::string, sdbus::Struct<std::string, std::string>>, Dictionary,
                     std::vector<Dictionary>, sdbus::Variant>(variant);
 }
