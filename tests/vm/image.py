@@ -18,6 +18,7 @@ import machine
 PACKAGES = """
     systemd systemd-sysv dbus polkitd udev kmod linux-image-amd64 initramfs-tools tuned
     e2fsprogs iproute2 procps python3 fuse3 dmsetup nfs-kernel-server
+    ansible-core libmicrohttpd12 libprometheus-cpp-core1.0 python3-apt
     libsdbus-c++1 libsystemd0 libbpf1 libyaml-cpp0.7 libspdlog1.10 liburing2 libfuse3-3 libseccomp2
 """.split()
 SIZE = "4G"

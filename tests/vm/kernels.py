@@ -8,7 +8,7 @@ import shutil
 import debian
 
 SUITE = "trixie-backports"  # its kernels change from release to release, see newest()
-WANTED = (r"6\.12\.\d+\+deb12", r"6\.18\.\d+\+deb13", r"\d+\.\d+\.\d+\+deb13")
+WANTED = (r"6\.12\.\d+\+deb12", r"\d+\.\d+\.\d+\+deb13")
 PARTS = ("image", "base", "binary", "modules")  # older packages have all in the first
 
 # Nothing that the machine has; most of the megabytes.

@@ -1,40 +1,33 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# deadline: 300
-"""Installed, tuneshift observes; installed anew, its values are back before it goes on; removed, all
-are; purged, nothing of it is left."""
+# deadline: 420
+"""Installed, tuneshift observes; upgraded, it goes on and nothing moves; removed, all values are
+back; purged, nothing of it is left."""
 
 import contextlib
 import os
 import subprocess
 
 import checks
-from checks import HOME, run
+from checks import HOME, dpkg, run, traces
 
 PACKAGE = str(HOME / "tuneshift.deb")
 SERVICE = "tuneshift.service"
-# What the test's machine has of that name, and what machines write down of whatever was on them.
-OTHERS = (str(HOME), "/run/udev", "/etc/initramfs-tools", "/usr/share/initramfs-tools",
-          "/proc", "/sys", "/dev", "/var/log", "/var/lib/dpkg", "/var/lib/systemd")
-
-
-def traces():
-    """Every path with tuneshift in its name but those of this test."""
-    pruned = [word for path in OTHERS for word in ("-path", path, "-o")][:-1]
-    found = run("find", "/", "(", *pruned, ")", "-prune", "-o", "-name", "*tuneshift*", "-print").split()
-    return [path for path in found if "tuneshift-vm" not in path]
-
-
-def dpkg(*arguments):
-    done = subprocess.run(["dpkg", *arguments], capture_output=True, text=True,
-                          env=dict(os.environ, DEBIAN_FRONTEND="noninteractive", LC_ALL="C"))
-    assert done.returncode == 0, f"dpkg {' '.join(arguments)}:\n{done.stdout}{done.stderr}"
-    said = [line for line in done.stderr.splitlines() if "warning" in line]
-    assert not said, said
 
 
 def as_user(name, *command):
     return subprocess.run(["setpriv", f"--reuid={name}", f"--regid={name}", "--init-groups", *command],
                           capture_output=True, text=True)
+
+
+def goes_on():
+    """Whether a new program has taken over; the bus name is away meanwhile."""
+    with contextlib.suppress(AssertionError):
+        return "handover" in checks.kinds()
+    return False
+
+
+def identity():
+    return checks.unit(SERVICE, "MainPID"), checks.unit(SERVICE, "InvocationID")
 
 
 # The other cases' profiles are gone; and their files, which no package manager put there.
@@ -64,14 +57,39 @@ assert as_user("vm-member", "tuneshiftctl", "mode", "auto").returncode == 1
 exposure = run("systemd-analyze", "security", "--no-pager", SERVICE).splitlines()[-1]
 print(f"figure: {exposure.split(':', 1)[1].strip()}")
 
+# An upgrade: the same process goes on, and nothing that it holds ends or moves.
 run("tuneshiftctl", "mode", "auto")
-checks.hold("throughput")
+cookie = checks.hold("throughput")
 checks.wait_for("values of the hold", lambda: checks.differences(before, checks.knobs()))
-invocation = checks.unit(SERVICE, "InvocationID")
-dpkg("--install", PACKAGE)
-assert checks.unit(SERVICE, "ActiveState") == "active"
-assert checks.unit(SERVICE, "InvocationID") != invocation, "an old daemon goes on"
+with checks.reader() as process:
+    process.stdout.readline()
+    checks.wait_for("a server", lambda: checks.manager("Servers") == 1)
+    run("tuneshiftctl", "verify")
+    in_force, process_before = checks.knobs(), identity()
+    probes = checks.manager("Probes")
+    dpkg("--install", PACKAGE)
+    checks.wait_for("the new program", goes_on)
+    assert identity() == process_before, (identity(), process_before)
+    assert "deleted" not in os.readlink(f"/proc/{checks.unit(SERVICE, 'MainPID')}/exe")
+    checks.expect_unchanged(in_force)
+    assert (checks.manager("State"), checks.manager("Mode")) == ("serving", "auto")
+    assert checks.manager("Probes") == probes, checks.manager("Probes")
+    # A request to PM QoS has to be made anew, behind which the old one ends.
+    written = {row["knob"] for row in checks.history() if row["kind"] in ("written", "restored")}
+    assert written <= {"pm_qos/cpu_dma_latency"}, written
+checks.release(cookie)
+checks.wait_for("an idle daemon", lambda: checks.manager("State") == "idle")
+run("tuneshiftctl", "mode", "observe")  # what loads and servers change machine-wide waits for a minute else
+run("tuneshiftctl", "verify")
 checks.expect_unchanged(before)
+
+# One whose configuration is wrong goes on as it is.
+checks.CONFIG.write_text("mode: nonsense\n")
+running = os.stat(f"/proc/{checks.unit(SERVICE, 'MainPID')}/exe").st_ino
+said = subprocess.run(["dpkg", "--install", PACKAGE], capture_output=True, text=True)
+assert said.returncode == 0 and "the old daemon goes on" in said.stderr, said
+assert checks.unit(SERVICE, "ActiveState") == "active"
+assert os.stat(f"/proc/{checks.unit(SERVICE, 'MainPID')}/exe").st_ino == running
 
 run("tuneshiftctl", "mode", "auto")
 checks.hold("throughput")

@@ -19,6 +19,7 @@ MANAGER = "org.tuneshift1.Manager"
 REQUESTS = "/dev/virtio-ports/tuneshift.requests"
 MODEL = "/srv/models/model.safetensors"
 SMALL_MODEL = "/srv/models/small.safetensors"
+PACKAGES = [HOME / "tuneshift.deb", HOME / "tuneshift-exporter.deb"]
 READ_AHEAD = "/sys/block/nvme0n1/queue/read_ahead_kb"
 
 KNOBS = (
@@ -305,3 +306,25 @@ def expect_whole(text, batched=False):
     match = re.search(r"finished: (\d+) MiB of (\d+) MiB", text)
     assert match, text
     assert 0 <= int(match[2]) - int(match[1]) <= (os.cpu_count() if batched else 0), text
+
+
+# What the test's machine has of that name, and what machines write down of whatever was on them.
+NO_TRACES = (str(HOME), "/run/udev", "/etc/initramfs-tools", "/usr/share/initramfs-tools",
+             "/proc", "/sys", "/dev", "/var/log", "/var/lib/dpkg", "/var/lib/systemd")
+
+
+def traces():
+    """Every path with tuneshift in its name but those of the tests."""
+    pruned = [word for path in NO_TRACES for word in ("-path", path, "-o")][:-1]
+    found = run("find", "/", "(", *pruned, ")", "-prune", "-o", "-name", "*tuneshift*",
+                "-print").split()
+    return [path for path in found if "tuneshift-vm" not in path]
+
+
+def dpkg(*arguments):
+    """dpkg, which must succeed and warn of nothing."""
+    done = subprocess.run(["dpkg", *arguments], capture_output=True, text=True,
+                          env=dict(os.environ, DEBIAN_FRONTEND="noninteractive", LC_ALL="C"))
+    assert done.returncode == 0, f"dpkg {' '.join(arguments)}:\n{done.stdout}{done.stderr}"
+    said = [line for line in done.stderr.splitlines() if "warning" in line]
+    assert not said, said
