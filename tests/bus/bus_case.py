@@ -12,8 +12,9 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from dbus_wire import BusError, Connection
 from lib.keeping import kept
 from lib.lock import knobs_locked
-from lib.machine import Scratch, Snapshot, block_device
+from lib.machine import Scratch, Snapshot, block_device, disk_scratch, make_cold
 from lib.processes import wait_for
+from lib.programs import make_model
 from lib.service import PrivateBus, Tuneshiftd
 
 BUILD = ""
@@ -137,6 +138,13 @@ class BusCase(unittest.TestCase):
             with contextlib.suppress(OSError):
                 write(path, self.before.values[path])
         self.assertEqual(left, [])
+
+    def cold_model(self, purpose, size):
+        """The path of a model on a disk, none of it cached."""
+        model = self.enter(disk_scratch(purpose, size)).join("model.safetensors")
+        make_model(BUILD, model, size)
+        make_cold(model)
+        return model
 
     def differences(self):
         return self.before.differences(Snapshot(self.daemon.profiles))

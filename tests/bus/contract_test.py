@@ -6,8 +6,7 @@ import xml.etree.ElementTree as ElementTree
 
 import bus_case
 from bus_case import DENIED, DISK, NOBODY, PATH, BusCase
-from lib.machine import disk_scratch
-from lib.programs import Reader, make_model
+from lib.programs import Reader
 
 XML = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../dbus/org.tuneshift1.xml")
 STANDARD = {"org.freedesktop.DBus.Introspectable", "org.freedesktop.DBus.ObjectManager",
@@ -82,11 +81,7 @@ class Contract(BusCase):
                          bus_case.read(f"/sys/block/{DISK}/queue/read_ahead_kb"))
 
     def test_a_load_appears(self):
-        scratch = self.enter(disk_scratch("bus", MODEL_BYTES))
-        model = scratch.join("model.safetensors")
-        make_model(bus_case.BUILD, model, MODEL_BYTES)
-        with open(model, "rb") as file:
-            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        model = self.cold_model("bus", MODEL_BYTES)
         self.root.match("type='signal',sender='org.tuneshift1'")
         with Reader(bus_case.BUILD, "mmap-sequential", model, "--serve") as reader:
             path, shown = self.root.wait_signal(

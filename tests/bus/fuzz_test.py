@@ -16,9 +16,8 @@ from bus_case import DENIED, MANAGER, NAME, NOBODY, PATH, BusCase
 from dbus_wire import BusError, Connection
 from hostile_values import (ESCAPES, FORGED, INTROSPECTABLE, PEER, PROPERTIES, Call,
                             Calls, introspected)
-from lib.machine import disk_scratch
 from lib.processes import wait_for
-from lib.programs import Reader, make_model
+from lib.programs import Reader
 
 MIB = 1 << 20
 MODEL_BYTES = 300 * MIB
@@ -123,11 +122,7 @@ class Attack(HostileCase):
 
     def make_load(self):
         """One that has ended stays on the bus."""
-        scratch = self.enter(disk_scratch("fuzz", MODEL_BYTES))
-        model = scratch.join("model.safetensors")
-        make_model(bus_case.BUILD, model, MODEL_BYTES)
-        with open(model, "rb") as file:
-            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        model = self.cold_model("fuzz", MODEL_BYTES)
         with Reader(bus_case.BUILD, "mmap-sequential", model) as reader:
             reader.loaded()
         self.wait_history("finished", pid=reader.pid)
@@ -325,6 +320,41 @@ class Holds(HostileCase):
                 self.assert_error(DENIED, "Hold", "ssa{sv}", "throughput", "", {},
                                   connection=self.connect(uid))
         self.hold("throughput")
+        self.assert_unharmed()
+
+
+    def test_a_thousand_clients_and_one_that_reads_nothing(self):
+        deaf = self.connect()
+        deaf.match("sender='org.tuneshift1'")
+        users = {client: uid for uid in (0, 1, 2, NOBODY)
+                 for client in (self.connect(uid) for _ in range(250))}
+
+        def ends_of(send):
+            """How often each user got a result, or an error of which name."""
+            asked = {client: send(client) for client in users}
+            ends = collections.Counter()
+            for client, serial in asked.items():
+                try:
+                    client.answer(serial, PATIENCE_S)
+                    ends[users[client], "result"] += 1
+                except BusError as error:
+                    ends[users[client], error.name] += 1
+            return ends
+
+        ends = ends_of(lambda client: client.send(NAME, PATH, PROPERTIES, "GetAll", "s", (MANAGER,)))
+        self.assertEqual({name for _, name in ends}, {"result"}, ends)
+        ends = ends_of(lambda client: client.send(NAME, PATH, MANAGER, "ListKnobs"))
+        self.assertLessEqual({name for _, name in ends}, {"result", bus_case.ERROR + "Busy"}, ends)
+        ends = ends_of(self.send_hold)
+        self.assertEqual(ends[0, "result"], MOST_HOLDS, ends)
+        self.assertEqual(ends[0, bus_case.ERROR + "LimitExceeded"], 250 - MOST_HOLDS, ends)
+        self.assertEqual(sum(ends[uid, DENIED] for uid in (1, 2, NOBODY)), 750, ends)
+        for client in users:
+            client.close()
+        self.wait_equal(self.all_holds, [])
+        for _ in range(calls(0.005)):  # signals that nobody takes
+            self.call("Release", "u", self.hold("latency"))
+        self.wait_equal(self.differences, [])
         self.assert_unharmed()
 
 
