@@ -170,6 +170,10 @@ Status Inspector::State::watch(Slot& slot) {
     error = sd_event_add_time_relative(loop, slot.deadline.out(), CLOCK_MONOTONIC,
                                        limits.deadline_ms * 1000, 1000, on_deadline, &slot);
   }
+  if (error >= 0) {
+    // Last: it may be we who were held up, and who find an answer and its deadline at once.
+    error = sd_event_source_set_priority(*slot.deadline.out(), SD_EVENT_PRIORITY_NORMAL + 2);
+  }
   if (error < 0) return errno_error(-error, "watch the inspector");
   return {};
 }

@@ -11,7 +11,6 @@ namespace {
 // Residency is asked some milliseconds after the count of misses was taken: what a fast device
 // delivers in between is not "cached before".
 constexpr uint64_t residency_slack_bytes = 64ULL << 20;
-constexpr uint64_t retry_after_ms = 1000;
 
 bool is_read(Evidence evidence) {
   return evidence != Evidence::mapping;

@@ -101,7 +101,7 @@ class Detector {
   struct Suspect {
     enum class State {
       asked,       ///< facts are on their way
-      unanswered,  ///< there were none; a later event asks again
+      unanswered,  ///< there were none; asked again a second later
       recognised,
       dormant,  ///< stopped before it was decided: no help, watched on
       weighed,  ///< has a cached file mapped for a while: its sample decides whether it serves
@@ -141,6 +141,7 @@ class Detector {
   using Suspects = std::map<Reader, Suspect>;
 
   static constexpr uint64_t ms = 1'000'000;
+  static constexpr uint64_t retry_after_ms = 1000;
   /// Events come in steps (TUNESHIFT_STEP_BYTES): up to one of a file is never announced.
   static constexpr uint64_t step_bytes = 8ULL << 20;
 

@@ -132,6 +132,8 @@ Detector::Changes Detector::on_timer(uint64_t now_ns) {
       look_at_resting(reader, suspect, changes);
       continue;
     }
+    // It may have read all there is meanwhile: no event of it would ask again.
+    if (suspect.state == Suspect::State::unanswered) decide(reader, suspect, now_ns, changes);
     if (suspect.state != Suspect::State::recognised) continue;
     if (now_ns < suspect.last_ns + settings_.settle_ms * ms) continue;
     if (++suspect.pauses >= most_pauses) {
@@ -153,6 +155,7 @@ std::optional<uint64_t> Detector::next_deadline_ns() const {
     if (suspect.state == Suspect::State::recognised) {
       take(suspect.last_ns + settings_.settle_ms * ms);
     }
+    if (suspect.state == Suspect::State::unanswered) take(suspect.asked_ns + retry_after_ms * ms);
     if (suspect.next_look_ns) take(*suspect.next_look_ns);
   }
   return next;

@@ -242,6 +242,19 @@ TEST_CASE("an inspection without an answer is tried again, a bounded number of t
   CHECK(changes[0].reason == "could not be inspected: no answer");
 }
 
+TEST_CASE("one that read all of it before its inspection had an answer is asked about again") {
+  const Reader reader = reader_of(10);
+  Detector detector({2000});
+  detector.on_event(event_at(reader, Evidence::read_miss, 1 * ms, proof));
+  CHECK_FALSE(detector.next_deadline_ns());
+  detector.on_facts(reader, Error{ErrorCode::timeout, "no answer", {}, 0}, 500 * ms);
+  CHECK(detector.next_deadline_ns() == 1001 * ms);
+  CHECK(detector.on_timer(1000 * ms).empty());
+  CHECK(kinds(detector.on_timer(1001 * ms)) == Kinds{Kind::look_again});
+  CHECK(kinds(detector.on_facts(reader, model_facts(true), 1002 * ms)) ==
+        Kinds{Kind::recognised, Kind::started});
+}
+
 TEST_CASE("the same path on another file system is another load") {
   Detector detector = loading_detector(reader_of(10));
   Reader other = reader_of(20);
