@@ -3,6 +3,7 @@
 # tuneshift_bpf_skeleton(NAME): compiles bpf/NAME.bpf.c with clang and generates NAME.skel.h.
 # Link against the interface library bpf_NAME to include it (as a system header: generated code is
 # not held to our warnings). bpftool writes through -o files that CMake removes when it fails.
+# The prefix map is for the lines of source that BTF names.
 # -mcpu=v3 has atomics that return a value (Linux 5.12); BPF_PROG() leaves its context unused.
 
 find_program(CLANG NAMES clang clang-14 REQUIRED)
@@ -25,6 +26,7 @@ function(tuneshift_bpf_skeleton name)
     OUTPUT ${object}
     COMMAND ${CLANG} -g -O2 -Wall -Wextra -Wno-unused-parameter -Werror -target bpf -mcpu=v3
             -D__TARGET_ARCH_${bpf_target_arch}
+            -ffile-prefix-map=${PROJECT_SOURCE_DIR}/=
             -I${CMAKE_CURRENT_SOURCE_DIR} -I/usr/include/${CMAKE_LIBRARY_ARCHITECTURE}
             -MD -MF ${object}.d -c ${source} -o ${object}
     COMMAND ${LLVM_STRIP} -g ${object}
