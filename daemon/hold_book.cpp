@@ -119,10 +119,8 @@ void HoldBook::hand_over(Handover& handover) {
   handed_over_ = true;
   handover.last_cookie = last_cookie_;
   for (const auto& [cookie, hold] : holds_) {
-    const int pidfd = hold.pidfd >= 0 ? fcntl(hold.pidfd, F_DUPFD, 3) : -1;
-    handover.holds.push_back({cookie, hold.profile, hold.reason, hold.sender, hold.uid,
-                              hold.since_us, hold.until_us, hold.until_ns, hold.dies_with_sender,
-                              hold.pid, pidfd, hold.devices});
+    Handover::Hold& told = handover.holds.emplace_back(hold);
+    if (hold.pidfd >= 0) told.pidfd = fcntl(hold.pidfd, F_DUPFD, 3);
   }
 }
 
@@ -153,18 +151,7 @@ void HoldBook::take_over(const Handover& handover) {
       if (store.ok()) lease.stores.push_back(std::move(store).value());
     }
     Hold hold;
-    hold.cookie = before.cookie;
-    hold.profile = before.profile;
-    hold.reason = before.reason;
-    hold.sender = before.sender;
-    hold.uid = before.uid;
-    hold.since_us = before.since_us;
-    hold.until_us = before.until_us;
-    hold.until_ns = before.until_ns;
-    hold.dies_with_sender = before.dies_with_sender;
-    hold.pid = before.pid;
-    hold.pidfd = before.pidfd;
-    hold.devices = before.devices;
+    static_cast<Handover::Hold&>(hold) = before;
     begin(std::move(hold), std::move(lease));
   }
 }

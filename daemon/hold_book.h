@@ -33,20 +33,9 @@ class HoldBook {
   static constexpr size_t most_per_user = 32;
   static constexpr uint64_t longest_ttl_s = 7ULL * 24 * 3600;
 
-  struct Hold {
-    uint32_t cookie = 0;
-    std::string profile;
-    std::string reason;
-    std::string sender;
-    uint32_t uid = 0;
-    uint64_t since_us = 0;
-    uint64_t until_us = 0;
-    uint64_t until_ns = 0;  ///< the same as CLOCK_MONOTONIC
-    bool dies_with_sender = false;
-    uint32_t pid = 0;  ///< 0: not bound to a process
-    std::vector<std::string> devices;
+  /// With what runs for it in this daemon.
+  struct Hold : Handover::Hold {
     uint64_t lease = 0;
-    int pidfd = -1;
     Source process;
     Timer end;
   };

@@ -16,6 +16,7 @@ namespace tuneshift {
 /// What a daemon tells the one that replaces it in the same process, so that what clients were
 /// promised goes on and no knob moves. The knobs themselves are in the journal.
 struct Handover {
+  /// Also what HoldBook keeps of one.
   struct Hold {
     uint32_t cookie = 0;
     std::string profile;
@@ -26,8 +27,8 @@ struct Handover {
     uint64_t until_us = 0;  ///< the same; 0: no end
     uint64_t until_ns = 0;  ///< that end as CLOCK_MONOTONIC
     bool dies_with_sender = false;
-    uint32_t pid = 0;
-    int pidfd = -1;  ///< the descriptor goes on; -1: none
+    uint32_t pid = 0;  ///< 0: not bound to a process
+    int pidfd = -1;    ///< the descriptor goes on; -1: none
     std::vector<std::string> devices;
   };
   /// A process that loads or serves, and what it read from.
