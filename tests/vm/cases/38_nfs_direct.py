@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # deadline: 150
-# kernels: all
+# kernels: ends
 """O_DIRECT from NFS passes both the page cache and every disk: seen by the client's tracepoint,
 which is in a module that comes with the first mount."""
 

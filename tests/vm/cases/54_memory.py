@@ -11,6 +11,7 @@ import pathlib
 import signal
 import subprocess
 import sys
+from statistics import median
 
 from checks import (MODEL, SMALL_MODEL, control_group, counts, daemon, expect_unchanged,
                     full_of_shared_memory, history, in_group, knobs, manager, prefetching, reader,
@@ -41,23 +42,26 @@ def load_ms(path, filling, **files):
     return json.loads(line)["load_ms"]  # it was not killed
 
 
-def with_and_without(what, path, filling=0, **files):
-    with paused():
-        without = load_ms(path, filling, **files)
-    helped = load_ms(path, filling, **files)
-    print(f"figure: {what}: {without:.0f} ms without, {helped:.0f} ms with", flush=True)
+def with_and_without(what, rounds, path, filling=0, **files):
+    without, helped = [], []
+    for _ in range(rounds):
+        with paused():
+            without.append(load_ms(path, filling, **files))
+        helped.append(load_ms(path, filling, **files))
+    print(f"figure: {what}: {median(without):.0f} ms without, {median(helped):.0f} ms with "
+          f"({min(helped):.0f} … {max(helped):.0f})", flush=True)
 
 
 def half_of_the_file():
-    with_and_without("memory for half of the file", MODEL, memory_max=256 * MIB)
+    with_and_without("memory for half of the file", 1, MODEL, memory_max=256 * MIB)
 
 
 def full_of_shmem():
-    with_and_without("memory full of tmpfs", SMALL_MODEL, filling=280, memory_max=300 * MIB)
+    with_and_without("memory full of tmpfs", 3, SMALL_MODEL, filling=280, memory_max=300 * MIB)
 
 
 def killed_as_a_whole():
-    with_and_without("memory.oom.group", SMALL_MODEL, memory_oom_group=1)
+    with_and_without("memory.oom.group", 3, SMALL_MODEL, memory_oom_group=1)
 
 
 def the_whole_machine():
