@@ -33,7 +33,8 @@ Description=tuneshift machine tests
 After=multi-user.target
 
 [Service]
-ExecStart=/bin/sh -ec 'tar -xf /dev/disk/by-id/virtio-payload --keep-directory-symlink -C /; \\
+ExecStart=/bin/sh -ec 'cd /opt/tuneshift-vm 2>/dev/null && [ -e resume.json ] || \\
+  tar -xf /dev/disk/by-id/virtio-payload --keep-directory-symlink -C /; \\
   exec /usr/bin/python3 -u /opt/tuneshift-vm/runner.py'
 StandardOutput=journal+console
 

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # deadline: 400
-# when: named
 """The exporter's package: a socket that answers, a text file, and nothing left behind."""
 
 import pathlib

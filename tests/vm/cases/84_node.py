@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # deadline: 400
-# when: named
 """What the DaemonSet's pod does on its node: installs, again, with a mistake, and removes."""
 
 import os

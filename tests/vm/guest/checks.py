@@ -144,7 +144,8 @@ def kinds():
 
 
 def host(**request):
-    """Has the host do what only a hand at the machine could: plug=NAME, unplug=NAME (a disk)."""
+    """Has the host do what only a hand at the machine could: plug=NAME, unplug=NAME (a disk), and
+    cut_power=True, behind which nothing comes."""
     with open(REQUESTS, "r+b", buffering=0) as port:
         port.write(json.dumps(request).encode() + b"\n")
         line = b""
@@ -214,6 +215,17 @@ def loop_device(megabytes):
 
 
 @contextlib.contextmanager
+def mount(what, directory, *options):
+    """The directory, which is made where it is not there."""
+    os.makedirs(directory, exist_ok=True)
+    run("mount", *options, what, directory)
+    try:
+        yield directory
+    finally:
+        run("umount", directory)
+
+
+@contextlib.contextmanager
 def mapped(name, *rows):
     """A device-mapper map with these rows as its table; its kernel name."""
     subprocess.run(["dmsetup", "create", name], input="\n".join(rows), text=True, check=True)
@@ -224,13 +236,13 @@ def mapped(name, *rows):
 
 
 @contextlib.contextmanager
-def reader(mode="mmap-sequential", path=MODEL, uid=0, options=(), group=None):
+def reader(mode="mmap-sequential", path=MODEL, uid=0, options=(), group=None, wrapper=()):
     """A program that reads all of a cold model and stays alive, as a server does; in a control
-    group where one is named."""
+    group where one is named, executed by a wrapper where there is one."""
     run("sync")
     pathlib.Path("/proc/sys/vm/drop_caches").write_text("3")
     # It serves until its standard input ends.
-    with in_group([HOME / "reader", mode, path, "--serve", *options], group, uid,
+    with in_group([*wrapper, HOME / "reader", mode, path, "--serve", *options], group, uid,
                   stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         try:
             yield process

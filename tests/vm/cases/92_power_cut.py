@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# deadline: 500
+"""Its power cut while a profile is in force, the machine comes up with the kernel's own values and
+nothing to repair. Removed after a day's work, tuneshift leaves a machine that equals its twin: the
+one that it was before it ever had tuneshift, as it is after a boot."""
+
+import contextlib
+import json
+import os
+import sys
+
+import checks
+from checks import HOME, differences, dpkg, host, run, unit
+from settings import all_settings
+
+PACKAGE = str(HOME / "tuneshift.deb")
+RESUME = HOME / "resume.json"
+SERVICE = "tuneshift.service"
+
+
+def cut_power(**state):
+    """Goes on in this case after the boot, with `state`."""
+    RESUME.write_text(json.dumps({"case": os.path.basename(__file__), **state}))
+    run("sync")
+    host(cut_power=True)
+    sys.exit("its power was not cut")
+
+
+def modules():
+    return {line.split()[0] for line in checks.read("/proc/modules").splitlines()}
+
+
+def without_package():
+    """What was unpacked for the other cases, no package manager knows."""
+    if checks.traces():
+        with contextlib.suppress(FileNotFoundError):
+            checks.PROFILES.rmdir()
+        dpkg("--install", PACKAGE)
+        dpkg("--purge", "tuneshift")
+    assert not checks.traces(), checks.traces()
+    cut_power(part="twin")
+
+
+def of_the_twin():
+    """A boot of a machine without tuneshift."""
+    twin = all_settings()
+    before = checks.knobs()
+    dpkg("--install", PACKAGE)
+    checks.set_mode("auto")
+    run("systemctl", "restart", SERVICE)
+    checks.hold("throughput")
+    run("tuneshiftctl", "verify")
+    assert differences(before, checks.knobs())
+    cut_power(part="cut", twin=twin, modules=sorted(modules()))
+
+
+def after_the_cut(twin, twin_modules):
+    assert unit(SERVICE, "ActiveState") == "active" and checks.manager("Mode") == "auto"
+    assert run("tuneshiftctl", "knobs", "--json").strip() in ("", "[]"), run("tuneshiftctl", "knobs")
+    repaired = {"restored", "failed", "warning"} & set(checks.kinds())
+    assert not repaired, checks.history()
+    with checks.held("throughput"), checks.reader() as process:
+        process.stdout.readline()
+        checks.wait_for("a load that was seen to its end", checks.finished)
+    dpkg("--purge", "tuneshift")
+    assert not checks.traces(), checks.traces()
+    assert modules() == set(twin_modules), modules() ^ set(twin_modules)
+    after = all_settings()
+    changed = differences(twin, after)
+    print(f"figure: {len(after)} settings, {len(changed)} unlike the twin's")
+    assert not changed, "\n".join(changed)
+
+
+state = json.loads(RESUME.read_text()) if RESUME.exists() else {}
+RESUME.unlink(missing_ok=True)
+match state.get("part"):
+    case "twin":
+        of_the_twin()
+    case "cut":
+        after_the_cut(state["twin"], state["modules"])
+    case _:
+        without_package()
