@@ -23,30 +23,42 @@ constexpr const char* kBusErrorPrefix = "org.freedesktop.DBus.Error.";
 
 using Dictionary = std::map<std::string, sdbus::Variant>;
 
-class ManagerProxy final
-    : public sdbus::ProxyInterfaces<org::tuneshift1::Manager_proxy, sdbus::Properties_proxy,
-                                    sdbus::ObjectManager_proxy> {
+class ManagerProxy final : public sdbus::ProxyInterfaces<org::tuneshift1::Manager_proxy> {
  public:
   explicit ManagerProxy(sdbus::IConnection& connection)
-      : ProxyInterfaces(connection, kService, kManagerPath) {}
+      : ProxyInterfaces(connection, bus::ServiceName(kService), sdbus::ObjectPath(kManagerPath)) {}
   ~ManagerProxy() = default;
+
+  Dictionary properties() {
+    Dictionary all;
+    getProxy()
+        .callMethod("GetAll")
+        .onInterface("org.freedesktop.DBus.Properties")
+        .withArguments(std::string(INTERFACE_NAME))
+        .storeResultsTo(all);
+    return all;
+  }
+
+  std::map<sdbus::ObjectPath, std::map<std::string, Dictionary>> objects() {
+    std::map<sdbus::ObjectPath, std::map<std::string, Dictionary>> all;
+    getProxy()
+        .callMethod("GetManagedObjects")
+        .onInterface("org.freedesktop.DBus.ObjectManager")
+        .storeResultsTo(all);
+    return all;
+  }
 
  private:
   // Never registered: signals come through SignalQueue, which serves all objects with one match.
   void onProfileApplied(const std::string&, const std::string&, const uint32_t&,
                         const uint32_t&) override {}
   void onKnobYielded(const std::string&, const std::string&, const std::string&) override {}
-  void onPropertiesChanged(const std::string&, const Dictionary&,
-                           const std::vector<std::string>&) override {}
-  void onInterfacesAdded(const sdbus::ObjectPath&,
-                         const std::map<std::string, Dictionary>&) override {}
-  void onInterfacesRemoved(const sdbus::ObjectPath&, const std::vector<std::string>&) override {}
 };
 
 class LoadProxy final : public sdbus::ProxyInterfaces<org::tuneshift1::Load_proxy> {
  public:
   LoadProxy(sdbus::IConnection& connection, const std::string& path)
-      : ProxyInterfaces(connection, kService, path) {}
+      : ProxyInterfaces(connection, bus::ServiceName(kService), sdbus::ObjectPath(path)) {}
   ~LoadProxy() = default;
 };
 
@@ -139,16 +151,14 @@ Result<std::unique_ptr<Daemon>> Daemon::connect() {
 }
 
 Result<Json> Daemon::manager() {
-  return attempt([this] {
-    return properties_to_json(bus_->manager.GetAll(org::tuneshift1::Manager_proxy::INTERFACE_NAME));
-  });
+  return attempt([this] { return properties_to_json(bus_->manager.properties()); });
 }
 
 Result<Json> Daemon::objects() {
   return attempt([this] {
     std::map<uint64_t, Json> loads;
     Json devices = Json::array();
-    for (const auto& [path, interfaces] : bus_->manager.GetManagedObjects()) {
+    for (const auto& [path, interfaces] : bus_->manager.objects()) {
       const auto load = interfaces.find(org::tuneshift1::Load_proxy::INTERFACE_NAME);
       if (const auto id = load_id(path); load != interfaces.end() && id)
         loads[*id] = Json::object().set("id", *id).merge(properties_to_json(load->second));
@@ -185,7 +195,7 @@ Result<Json> Daemon::profiles() {
 Result<Json> Daemon::plan(const std::string& profile, const std::vector<std::string>& devices) {
   return attempt(profile, [&] {
     Dictionary options;
-    if (!devices.empty()) options["devices"] = devices;
+    if (!devices.empty()) options["devices"] = sdbus::Variant(devices);
     return to_json(bus_->manager.Plan(profile, options));
   });
 }
@@ -206,9 +216,9 @@ Result<Json> Daemon::why(const Subject& subject) {
   return attempt(subject.text, [&] {
     Dictionary about;
     if (subject.kind == Subject::Kind::pid) {
-      about["pid"] = subject.pid;
+      about["pid"] = sdbus::Variant(subject.pid);
     } else {
-      about[subject.kind == Subject::Kind::path ? "path" : "knob"] = subject.text;
+      about[subject.kind == Subject::Kind::path ? "path" : "knob"] = sdbus::Variant(subject.text);
     }
     return to_json(bus_->manager.Why(about));
   });
@@ -228,9 +238,9 @@ Result<Json> Daemon::describe_load(uint64_t id) {
 Result<uint32_t> Daemon::hold(const std::string& profile, const HoldOptions& options) {
   return attempt(profile, [&] {
     Dictionary dictionary;
-    if (options.ttl_s) dictionary["ttl"] = *options.ttl_s;
-    if (options.pidfd >= 0) dictionary["pidfd"] = sdbus::UnixFd(options.pidfd);
-    if (!options.devices.empty()) dictionary["devices"] = options.devices;
+    if (options.ttl_s) dictionary["ttl"] = sdbus::Variant(*options.ttl_s);
+    if (options.pidfd >= 0) dictionary["pidfd"] = sdbus::Variant(sdbus::UnixFd(options.pidfd));
+    if (!options.devices.empty()) dictionary["devices"] = sdbus::Variant(options.devices);
     return bus_->manager.Hold(profile, options.reason, dictionary);
   });
 }
@@ -262,7 +272,7 @@ Status Daemon::rearm(const std::string& knob) {
 Status Daemon::record(int socket, bool hash_names) {
   return attempt([&] {
     Dictionary options;
-    if (hash_names) options["hash-names"] = true;
+    if (hash_names) options["hash-names"] = sdbus::Variant(true);
     bus_->manager.Record(sdbus::UnixFd(socket), options);
   });
 }
@@ -278,7 +288,7 @@ Status Daemon::subscribe() {
 Result<std::vector<BusSignal>> Daemon::wait(int timeout_ms, std::span<pollfd> others) {
   return attempt([&]() -> std::vector<BusSignal> {
     sdbus::IConnection& connection = *bus_->connection;
-    while (connection.processPendingRequest()) continue;
+    while (bus::process_pending(connection)) continue;
     if (bus_->signals && !bus_->signals->empty()) return bus_->signals->take();
     const auto data = connection.getEventLoopPollData();
     std::vector<pollfd> polled = {{.fd = data.fd, .events = data.events, .revents = 0}};
@@ -288,7 +298,7 @@ Result<std::vector<BusSignal>> Daemon::wait(int timeout_ms, std::span<pollfd> ot
       timeout_ms = bus_timeout_ms;
     if (poll(polled.data(), polled.size(), timeout_ms) < 0) return {};
     std::copy(polled.begin() + 1, polled.end(), others.begin());
-    while (connection.processPendingRequest()) continue;
+    while (bus::process_pending(connection)) continue;
     return bus_->signals ? bus_->signals->take() : std::vector<BusSignal>();
   });
 }

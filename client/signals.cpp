@@ -2,6 +2,7 @@
 #include "client/signals.h"
 
 #include <charconv>
+#include <functional>
 #include <map>
 #include <string_view>
 
@@ -18,7 +19,7 @@ using Dictionary = std::map<std::string, sdbus::Variant>;
 
 /// A message that is not what the contract says is dropped: sd-bus must not see an exception.
 template <typename Receive>
-sdbus::message_handler tolerant(Receive receive) {
+std::function<void(sdbus::Message&)> tolerant(Receive receive) {
   return [receive](sdbus::Message& message) {
     try {
       receive(message);
@@ -41,13 +42,14 @@ std::optional<uint64_t> load_id(const std::string& path) {
 }
 
 SignalQueue::SignalQueue(sdbus::IConnection& connection) {
+  matches_.push_back(bus::add_match(
+      connection, "type='signal',sender='org.tuneshift1',path_namespace='/org/tuneshift1'",
+      tolerant([this](sdbus::Message& message) { receive(message); })));
   matches_.push_back(
-      connection.addMatch("type='signal',sender='org.tuneshift1',path_namespace='/org/tuneshift1'",
-                          tolerant([this](sdbus::Message& message) { receive(message); })));
-  matches_.push_back(connection.addMatch(
-      "type='signal',sender='org.freedesktop.DBus',interface='org.freedesktop.DBus',"
-      "member='NameOwnerChanged',arg0='org.tuneshift1'",
-      tolerant([this](sdbus::Message& message) { receive_owner(message); })));
+      bus::add_match(connection,
+                     "type='signal',sender='org.freedesktop.DBus',interface='org.freedesktop.DBus',"
+                     "member='NameOwnerChanged',arg0='org.tuneshift1'",
+                     tolerant([this](sdbus::Message& message) { receive_owner(message); })));
 }
 
 void SignalQueue::receive_owner(sdbus::Message& message) {

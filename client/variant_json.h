@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #pragma once
 
-#include <sdbus-c++/sdbus-c++.h>
-
 #include <map>
 #include <string>
 #include <tuple>
 #include <vector>
 
 #include "client/json.h"
+#include "dbus/sdbus.h"
 
 namespace tuneshift {
 

@@ -7,24 +7,24 @@
 namespace tuneshift {
 
 Authorizer::Authorizer(sdbus::IConnection& connection)
-    : bus_(sdbus::createProxy(connection, "org.freedesktop.DBus", "/org/freedesktop/DBus")),
-      polkit_(sdbus::createProxy(connection, "org.freedesktop.PolicyKit1",
-                                 "/org/freedesktop/PolicyKit1/Authority")) {}
+    : bus_(bus::proxy(connection, "org.freedesktop.DBus", "/org/freedesktop/DBus")),
+      polkit_(bus::proxy(connection, "org.freedesktop.PolicyKit1",
+                         "/org/freedesktop/PolicyKit1/Authority")) {}
 
 void Authorizer::check(const std::string& sender, const std::string& action, Answer answer) {
   bus_->callMethodAsync("GetConnectionUnixUser")
       .onInterface("org.freedesktop.DBus")
       .withArguments(sender)
-      .uponReplyInvoke([this, sender, action, answer = std::move(answer)](const sdbus::Error* error,
-                                                                          uint32_t uid) {
-        if (error != nullptr) {
-          answer(false, 0);
-        } else if (uid == 0) {
-          answer(true, uid);
-        } else {
-          ask_polkit(sender, action, uid, answer);
-        }
-      });
+      .uponReplyInvoke(
+          [this, sender, action, answer = std::move(answer)](bus::MaybeError error, uint32_t uid) {
+            if (error) {
+              answer(false, 0);
+            } else if (uid == 0) {
+              answer(true, uid);
+            } else {
+              ask_polkit(sender, action, uid, answer);
+            }
+          });
 }
 
 void Authorizer::ask_polkit(const std::string& sender, const std::string& action, uint32_t uid,
@@ -37,9 +37,9 @@ void Authorizer::ask_polkit(const std::string& sender, const std::string& action
       .onInterface("org.freedesktop.PolicyKit1.Authority")
       .withArguments(subject, action, Details{}, no_flags, std::string())
       .uponReplyInvoke(
-          [uid, answer = std::move(answer)](const sdbus::Error* error,
+          [uid, answer = std::move(answer)](bus::MaybeError error,
                                             const sdbus::Struct<bool, bool, Details>& result) {
-            answer(error == nullptr && std::get<0>(result), uid);
+            answer(!error && std::get<0>(result), uid);
           });
 }
 

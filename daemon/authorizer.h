@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #pragma once
 
-#include <sdbus-c++/sdbus-c++.h>
-
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
+
+#include "dbus/sdbus.h"
 
 namespace tuneshift {
 

@@ -4,7 +4,6 @@
 #include <poll.h>
 
 #include <algorithm>
-#include <limits>
 #include <utility>
 
 namespace tuneshift {
@@ -39,7 +38,7 @@ void BusConnection::connect() {
   try {
     connection_ = sdbus::createSystemBusConnection();
     handlers_.connected(*connection_);
-    connection_->requestName(name_);
+    connection_->requestName(bus::ServiceName(name_));
     io_ = loop_.watch(connection_->getEventLoopPollData().fd, [this] { process(); });
     sd_event_source_set_prepare(io_.get(), [](sd_event_source*, void* callback) {
       // The source's callback is process(): everything that waits is done before sleeping.
@@ -60,7 +59,7 @@ void BusConnection::process() {
     // Bounded: a flood of calls must not keep the loop from events, timers and the watchdog. What
     // is left makes the next wait end at once.
     for (unsigned done = 0; done < most_messages_a_turn; ++done) {
-      if (!connection_->processPendingRequest()) break;
+      if (!bus::process_pending(*connection_)) break;
     }
     prepare();
   } catch (const sdbus::Error& error) {
@@ -74,10 +73,10 @@ void BusConnection::prepare() {
   const auto events =
       ((poll.events & POLLIN) ? EPOLLIN : 0U) | ((poll.events & POLLOUT) ? EPOLLOUT : 0U);
   sd_event_source_set_io_events(io_.get(), events);
-  if (poll.timeout_usec == std::numeric_limits<uint64_t>::max()) {
-    timeout_.off();
+  if (const auto deadline_us = bus::poll_deadline_us(poll)) {
+    timeout_.set(*deadline_us * 1000);
   } else {
-    timeout_.set(poll.timeout_usec * 1000);
+    timeout_.off();
   }
 }
 

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #pragma once
 
-#include <sdbus-c++/sdbus-c++.h>
-
 #include <functional>
 #include <memory>
 #include <string>
 
 #include "daemon/loop.h"
+#include "dbus/sdbus.h"
 
 namespace tuneshift {
 

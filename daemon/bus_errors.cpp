@@ -12,29 +12,29 @@ constexpr const char* prefix = "org.tuneshift1.Error.";
 sdbus::Error bus_error(const Error& error, const std::string& not_found_name) {
   switch (error.code) {
     case ErrorCode::not_found:
-      return {prefix + not_found_name, error.message};
+      return bus::error(prefix + not_found_name, error.message);
     case ErrorCode::invalid_argument:
-      return {std::string(prefix) + "InvalidArgument", error.message};
+      return bus::error(std::string(prefix) + "InvalidArgument", error.message);
     case ErrorCode::limit_exceeded:
-      return {std::string(prefix) + "LimitExceeded", error.message};
+      return bus::error(std::string(prefix) + "LimitExceeded", error.message);
     case ErrorCode::busy:
-      return {std::string(prefix) + "Busy", error.message};
+      return bus::error(std::string(prefix) + "Busy", error.message);
     case ErrorCode::permission:
-      return {"org.freedesktop.DBus.Error.AccessDenied", error.message};
+      return bus::error("org.freedesktop.DBus.Error.AccessDenied", error.message);
     case ErrorCode::timeout:
     case ErrorCode::io:
     case ErrorCode::unsupported:
       break;
   }
-  return {"org.freedesktop.DBus.Error.Failed", error.message};
+  return bus::error("org.freedesktop.DBus.Error.Failed", error.message);
 }
 
 sdbus::Error invalid_argument(const std::string& message) {
-  return {std::string(prefix) + "InvalidArgument", message};
+  return bus::error(std::string(prefix) + "InvalidArgument", message);
 }
 
 sdbus::Error access_denied() {
-  return sdbus::Error("org.freedesktop.DBus.Error.AccessDenied", "not permitted");
+  return bus::error("org.freedesktop.DBus.Error.AccessDenied", "not permitted");
 }
 
 BusRow to_row(const Record& record) {

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #pragma once
 
-#include <sdbus-c++/sdbus-c++.h>
-
 #include <map>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "dbus/sdbus.h"
 #include "libtune/history.h"
 #include "libtune/result.h"
 
@@ -51,7 +50,7 @@ void answer(const std::shared_ptr<Result>& result, Body body) {
   } catch (const sdbus::Error& error) {
     reply_error(result, error);
   } catch (const std::exception& error) {
-    reply_error(result, sdbus::Error("org.freedesktop.DBus.Error.Failed", error.what()));
+    reply_error(result, bus::error("org.freedesktop.DBus.Error.Failed", error.what()));
   }
 }
 

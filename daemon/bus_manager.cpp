@@ -50,7 +50,7 @@ BusRows knob_rows(const std::vector<KnobStatus>& knobs) {
 ManagerObject::ManagerObject(sdbus::IConnection& connection, BusContext& context,
                              Authorizer& authorizer,
                              std::function<void(const std::string&)> watch_sender)
-    : AdaptorInterfaces(connection, object_path),
+    : AdaptorInterfaces(connection, sdbus::ObjectPath(object_path)),
       context_(context),
       authorizer_(authorizer),
       watch_sender_(std::move(watch_sender)) {
@@ -62,12 +62,12 @@ ManagerObject::~ManagerObject() {
 }
 
 void ManagerObject::tell_state() {
-  getObject().emitPropertiesChangedSignal(Manager_adaptor::INTERFACE_NAME,
-                                          {"Mode", "State", "Loads", "Servers", "ActiveProfiles"});
+  bus::tell_changed(getObject(), Manager_adaptor::INTERFACE_NAME,
+                    {"Mode", "State", "Loads", "Servers", "ActiveProfiles"});
 }
 
 std::string ManagerObject::sender() {
-  return getObject().getCurrentlyProcessedMessage()->getSender();
+  return bus::sender_of(getObject());
 }
 
 template <typename Result>

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #pragma once
 
-#include <sdbus-c++/sdbus-c++.h>
 #include <tuneshift_adaptor.h>
 
 #include <functional>
@@ -12,6 +11,7 @@
 
 #include "daemon/bus_errors.h"
 #include "daemon/bus_service.h"
+#include "dbus/sdbus.h"
 
 namespace tuneshift {
 

@@ -52,7 +52,8 @@ const LoadView& view_of(const BusContext& context, uint32_t id) {
 
 LoadObject::LoadObject(sdbus::IConnection& connection, BusContext& context, Authorizer& authorizer,
                        uint32_t id)
-    : AdaptorInterfaces(connection, "/org/tuneshift1/load/" + std::to_string(id)),
+    : AdaptorInterfaces(connection,
+                        sdbus::ObjectPath("/org/tuneshift1/load/" + std::to_string(id))),
       context_(context),
       authorizer_(authorizer),
       id_(id) {
@@ -69,8 +70,8 @@ LoadObject::~LoadObject() {
 }
 
 void LoadObject::tell_changed() {
-  getObject().emitPropertiesChangedSignal(
-      Load_adaptor::INTERFACE_NAME, {"State", "Devices", "BytesTotal", "Finished", "Assistance"});
+  bus::tell_changed(getObject(), Load_adaptor::INTERFACE_NAME,
+                    {"State", "Devices", "BytesTotal", "Finished", "Assistance"});
 }
 
 const LoadView& LoadObject::view() const {
@@ -115,7 +116,7 @@ std::string LoadObject::Assistance() {
 
 void LoadObject::Describe(sdbus::Result<BusRow>&& result) {
   auto shared = share(std::move(result));
-  const std::string sender = getObject().getCurrentlyProcessedMessage()->getSender();
+  const std::string sender = bus::sender_of(getObject());
   // Not with `this`: the load may be too old to be kept by then.
   const auto describe = [&context = context_, id = id_, shared](bool allowed, uint32_t) {
     if (!allowed) {
@@ -151,7 +152,7 @@ void LoadObject::Describe(sdbus::Result<BusRow>&& result) {
 
 void LoadObject::Cancel(sdbus::Result<>&& result) {
   auto shared = share(std::move(result));
-  const std::string sender = getObject().getCurrentlyProcessedMessage()->getSender();
+  const std::string sender = bus::sender_of(getObject());
   const auto cancel = [&context = context_, id = id_, shared](bool allowed, uint32_t) {
     if (!allowed) {
       reply_error(shared, access_denied());
@@ -169,7 +170,9 @@ void LoadObject::Cancel(sdbus::Result<>&& result) {
 
 DeviceObject::DeviceObject(sdbus::IConnection& connection, BusContext& context,
                            const std::string& name)
-    : AdaptorInterfaces(connection, device_path(name)), context_(context), name_(name) {
+    : AdaptorInterfaces(connection, sdbus::ObjectPath(device_path(name))),
+      context_(context),
+      name_(name) {
   registerAdaptor();
   emitInterfacesAddedSignal();
 }

@@ -65,7 +65,7 @@ void BusService::start() {
 void BusService::connected(sdbus::IConnection& connection) {
   authorizer_ = std::make_unique<Authorizer>(connection);
   context_.tuned.connected(connection);
-  bus_ = sdbus::createProxy(connection, "org.freedesktop.DBus", "/org/freedesktop/DBus");
+  bus_ = bus::proxy(connection, "org.freedesktop.DBus", "/org/freedesktop/DBus");
   manager_ =
       std::make_unique<ManagerObject>(connection, context_, *authorizer_,
                                       [this](const std::string& sender) { watch_sender(sender); });
@@ -107,17 +107,18 @@ void BusService::watch_sender(const std::string& sender) {
   auto* connection = connection_.get();
   if (connection == nullptr || senders_.contains(sender)) return;
   // Unique names are never reused: an owner change of one is its end.
-  senders_[sender] = connection->addMatch(
-      "type='signal',sender='org.freedesktop.DBus',path='/org/freedesktop/DBus',"
-      "interface='org.freedesktop.DBus',member='NameOwnerChanged',arg0='" +
-          sender + "'",
-      [this, sender](sdbus::Message&) { sender_gone(sender); });
+  senders_[sender] =
+      bus::add_match(*connection,
+                     "type='signal',sender='org.freedesktop.DBus',path='/org/freedesktop/DBus',"
+                     "interface='org.freedesktop.DBus',member='NameOwnerChanged',arg0='" +
+                         sender + "'",
+                     [this, sender](sdbus::Message&) { sender_gone(sender); });
   // It may have left before the match was there: then nobody tells.
   bus_->callMethodAsync("NameHasOwner")
       .onInterface("org.freedesktop.DBus")
       .withArguments(sender)
-      .uponReplyInvoke([this, sender](const sdbus::Error* error, bool present) {
-        if (error == nullptr && !present) sender_gone(sender);
+      .uponReplyInvoke([this, sender](bus::MaybeError error, bool present) {
+        if (!error && !present) sender_gone(sender);
       });
 }
 

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #pragma once
 
-#include <sdbus-c++/sdbus-c++.h>
-
 #include <functional>
 #include <map>
 #include <memory>
@@ -17,6 +15,7 @@
 #include "daemon/tuned_watch.h"
 #include "daemon/tuner.h"
 #include "daemon/writer.h"
+#include "dbus/sdbus.h"
 
 namespace tuneshift {
 

@@ -193,17 +193,17 @@ void TunedWatch::ask_bus() {
   const auto fall_back = [this] {
     if (pid_ != 0) report(applied_profiles());
   };
-  const auto on_active = [this, question, thread_ns, fall_back](const sdbus::Error* error,
+  const auto on_active = [this, question, thread_ns, fall_back](bus::MaybeError error,
                                                                 const std::string& profiles) {
     if (question != question_) return;
-    if (error != nullptr || profiles.size() > longest_profiles) return fall_back();
+    if (error || profiles.size() > longest_profiles) return fall_back();
     answered_thread_ns_ = thread_ns;
     report(profiles);
   };
-  const auto on_running = [this, question, thread_ns, fall_back, on_active](
-                              const sdbus::Error* error, bool running) {
+  const auto on_running = [this, question, thread_ns, fall_back, on_active](bus::MaybeError error,
+                                                                            bool running) {
     if (question != question_) return;
-    if (error != nullptr || !tuned_) return fall_back();
+    if (error || !tuned_) return fall_back();
     if (!running) {
       // It may have begun since it said so: then what its first writes replace is not let go of.
       if (pid_ != 0 && newest_thread_ns(kernel_, pid_) != thread_ns) return hint();
@@ -225,27 +225,29 @@ void TunedWatch::ask_bus() {
 void TunedWatch::connected(sdbus::IConnection& connection) {
   connection_ = &connection;
   const std::string sender = std::string("',arg0='") + name_on_bus + "'";
-  matches_.push_back(connection.addMatch(
-      "type='signal',sender='org.freedesktop.DBus',path='/org/freedesktop/DBus',"
-      "interface='org.freedesktop.DBus',member='NameOwnerChanged" +
-          sender,
-      [this](sdbus::Message& message) {
-        std::string name;
-        std::string before;
-        std::string after;
-        message >> name >> before >> after;
-        on_owner(after);
-      }));
-  matches_.push_back(connection.addMatch(
+  matches_.push_back(
+      bus::add_match(connection,
+                     "type='signal',sender='org.freedesktop.DBus',path='/org/freedesktop/DBus',"
+                     "interface='org.freedesktop.DBus',member='NameOwnerChanged" +
+                         sender,
+                     [this](sdbus::Message& message) {
+                       std::string name;
+                       std::string before;
+                       std::string after;
+                       message >> name >> before >> after;
+                       on_owner(after);
+                     }));
+  matches_.push_back(bus::add_match(
+      connection,
       std::string("type='signal',sender='") + name_on_bus + "',path='" + path_on_bus +
           "',interface='" + interface_on_bus + "',member='profile_changed'",
       [this](sdbus::Message& message) { on_profile_changed(message); }));
-  bus_ = sdbus::createProxy(connection, "org.freedesktop.DBus", "/org/freedesktop/DBus");
+  bus_ = bus::proxy(connection, "org.freedesktop.DBus", "/org/freedesktop/DBus");
   bus_->callMethodAsync("GetNameOwner")
       .onInterface("org.freedesktop.DBus")
       .withArguments(std::string(name_on_bus))
-      .uponReplyInvoke([this](const sdbus::Error* error, const std::string& owner) {
-        if (error == nullptr) on_owner(owner);
+      .uponReplyInvoke([this](bus::MaybeError error, const std::string& owner) {
+        if (!error) on_owner(owner);
       });
 }
 
@@ -265,7 +267,7 @@ void TunedWatch::on_owner(const std::string& owner) {
   ++question_;
   tuned_.reset();
   if (!owner_.empty() && connection_ != nullptr) {
-    tuned_ = sdbus::createProxy(*connection_, owner_, path_on_bus);
+    tuned_ = bus::proxy(*connection_, owner_, path_on_bus);
   }
   hint();
 }

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #pragma once
 
-#include <sdbus-c++/sdbus-c++.h>
-
 #include <functional>
 #include <memory>
 #include <optional>
@@ -12,6 +10,7 @@
 #include "daemon/loop.h"
 #include "daemon/tuned_process.h"
 #include "daemon/unique_fd.h"
+#include "dbus/sdbus.h"
 
 namespace tuneshift {
 
