@@ -30,6 +30,11 @@ def sources():
     raise AptError(f"apt on this machine has no sources of Debian {SUITE}")
 
 
+def archive():
+    """Where the suites lie."""
+    return next(line.split()[1] for line in sources() if line.endswith(f" {SUITE} main"))
+
+
 def options():
     """The proxies and date checks of this machine: what its apt needs, the image's needs too."""
     dump = subprocess.run(["apt-config", "dump", "Acquire"], check=True, capture_output=True,
@@ -44,9 +49,7 @@ class Index:
     def __init__(self, directory, other_suite):
         self.directory_ = directory
         (directory / "lists").mkdir(parents=True, exist_ok=True)
-        lines = sources()
-        archive = next(line.split()[1] for line in lines if line.endswith(f" {SUITE} main"))
-        lines.append(f"deb {archive} {other_suite} main")
+        lines = [*sources(), f"deb {archive()} {other_suite} main"]
         (directory / "sources.list").write_text("\n".join(lines) + "\n")
         self.run_("apt-get", "update", "-qq")
 
