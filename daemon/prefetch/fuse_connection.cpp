@@ -5,6 +5,7 @@
 #include <linux/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -15,7 +16,17 @@ namespace tuneshift {
 
 namespace {
 
-// Nowhere in the tree: not every machine has it at sys/fs/fuse/connections.
+constexpr const char* mounted_at = "/sys/fs/fuse/connections";
+constexpr auto fusectl_magic = 0x65735543;  // FUSE_CTL_SUPER_MAGIC, fs/fuse/control.c
+
+UniqueFd mounted_connections() {
+  UniqueFd folder(open(mounted_at, O_PATH | O_DIRECTORY | O_CLOEXEC));
+  struct statfs system {};
+  if (!folder || fstatfs(folder.get(), &system) != 0 || system.f_type != fusectl_magic) return {};
+  return folder;
+}
+
+// Nowhere in the tree.
 UniqueFd mount_connections() {
   const UniqueFd context(static_cast<int>(syscall(SYS_fsopen, "fusectl", FSOPEN_CLOEXEC)));
   if (!context ||
@@ -38,7 +49,10 @@ Result<uint64_t> read_number(const UniqueFd& folder, const char* name) {
 }  // namespace
 
 Result<FuseConnection> FuseConnection::open(const FileId& file) {
-  const UniqueFd connections = mount_connections();
+  // Not every machine has it mounted; but the filter of system calls of the service, to which
+  // systemd would have to add those that mount, is for machines where systemd does.
+  UniqueFd connections = mounted_connections();
+  if (!connections) connections = mount_connections();
   if (!connections) return errno_error(errno, "mount fusectl");
   // Named by the number of its device: s_dev, 12 bits of major over 20 of minor.
   const std::string name = std::to_string(uint64_t{file.device_major} << 20 | file.device_minor);

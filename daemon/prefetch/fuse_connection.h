@@ -14,7 +14,8 @@ namespace tuneshift {
 /// What waits at a FUSE file system's server, from the kernel's fusectl file system.
 class FuseConnection {
  public:
-  /// Needs CAP_SYS_ADMIN, and to override file modes.
+  /// Needs to override file modes; and where fusectl is not mounted CAP_SYS_ADMIN and the system
+  /// calls that mount, which the unit's filter refuses.
   static Result<FuseConnection> open(const FileId& file);
 
   /// Who has mounted it: its files are his alone.

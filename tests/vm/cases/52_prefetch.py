@@ -15,6 +15,7 @@ from checks import (MODEL, SMALL_MODEL, busctl, control_group, counts, daemon, e
 NOBODY = 65534
 MIB = 1 << 20
 CLOSED = ("--close",)
+READ_AHEAD = re.compile(r"^[1-9]\d* MiB read ahead by ")
 STORE = "/mnt/store"
 SERVICE = "/sys/fs/cgroup/system.slice/tuneshift.service"
 
@@ -57,7 +58,7 @@ def read_ahead(path=SMALL_MODEL, uid=0, **files):
             before = file_mib(SERVICE)
             rows, assistance = loaded(process)
             assert "prefetching" in rows, rows
-            assert "read ahead" in assistance, assistance
+            assert READ_AHEAD.search(assistance), assistance
             grown = file_mib(group), file_mib(SERVICE) - before
         expect_no_kill(group)
     print("== charged to the reader's group and to the daemon's, MiB:", *grown)
@@ -119,7 +120,7 @@ def private_store():
                 most = now
             rows, assistance = loaded(process)
             assert "through its mapping" in rows["prefetching"]["text"], rows
-            assert "read ahead" in assistance, assistance
+            assert READ_AHEAD.search(assistance), assistance
 
 
 def killed_daemon():

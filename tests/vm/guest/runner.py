@@ -13,6 +13,7 @@ EVENTS = "/dev/virtio-ports/tuneshift.events"
 # Left by a case that has the machine's power cut: it goes on after the next boot.
 RESUME = HOME / "resume.json"
 OUTPUT_LIMIT = 32 << 10
+JOURNAL_LINES = 60
 
 
 def prepare():
@@ -28,8 +29,10 @@ def prepare():
 
 def journal_of_daemon(since):
     command = ["journalctl", "--unit=tuneshift", f"--since=@{since:.0f}", "--no-pager",
-               "--output=short-monotonic", "--lines=60"]
-    return subprocess.run(command, capture_output=True, text=True).stdout
+               "--output=short-monotonic"]
+    # With --since, its --lines= would count from there.
+    lines = subprocess.run(command, capture_output=True, text=True).stdout.splitlines(True)
+    return "".join(lines[-JOURNAL_LINES:])
 
 
 def run_case(name, deadline_s):
