@@ -18,6 +18,7 @@ from checks import (MODEL, SMALL_MODEL, control_group, counts, daemon, expect_un
                     run, slow_store, unit, wait_for)
 
 MIB = 1 << 20
+ROUNDS = 3
 CLOSED = ("--close",)
 STORE = "/mnt/store"
 # More than a reader has, its mapped pages counted.
@@ -42,9 +43,9 @@ def load_ms(path, filling, **files):
     return json.loads(line)["load_ms"]  # it was not killed
 
 
-def with_and_without(what, rounds, path, filling=0, **files):
+def with_and_without(what, path, filling=0, **files):
     without, helped = [], []
-    for _ in range(rounds):
+    for _ in range(ROUNDS):
         with paused():
             without.append(load_ms(path, filling, **files))
         helped.append(load_ms(path, filling, **files))
@@ -53,15 +54,15 @@ def with_and_without(what, rounds, path, filling=0, **files):
 
 
 def half_of_the_file():
-    with_and_without("memory for half of the file", 1, MODEL, memory_max=256 * MIB)
+    with_and_without("memory for half of the file", MODEL, memory_max=256 * MIB)
 
 
 def full_of_shmem():
-    with_and_without("memory full of tmpfs", 3, SMALL_MODEL, filling=280, memory_max=300 * MIB)
+    with_and_without("memory full of tmpfs", SMALL_MODEL, filling=280, memory_max=300 * MIB)
 
 
 def killed_as_a_whole():
-    with_and_without("memory.oom.group", 3, SMALL_MODEL, memory_oom_group=1)
+    with_and_without("memory.oom.group", SMALL_MODEL, memory_oom_group=1)
 
 
 def the_whole_machine():

@@ -39,15 +39,15 @@ def rows_of(process):
     return {row["kind"]: row for row in history() if row.get("pid") == process.pid}
 
 
-def expect_load(path, read_ahead, shown=None, wrapper=()):
-    """A load to its end, while which the read-ahead of its disk is another."""
+def expect_load(path, read_ahead, wrapper=()):
+    """A load to its end, during which the read-ahead of its disk is another."""
     before = read(read_ahead)
     with reader(path=path, wrapper=wrapper) as process:
         wait_for("read-ahead raised", lambda: read(read_ahead) != before, 60)
         rows = wait_for("the end of the load", lambda: (told := rows_of(process)).get("finished")
                         and told, 60)
         print(rows["started"]["text"], rows["finished"]["text"], sep="\n")
-        assert (shown or path) in rows["started"]["text"], rows["started"]
+        assert path in rows["started"]["text"], rows["started"]
         expect_whole(rows["finished"]["text"])
         wait_for("read-ahead put back", lambda: read(read_ahead) == before)
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # deadline: 500
 """Its power cut while a profile is in force, the machine comes up with the kernel's own values and
-nothing to repair. Removed after a day's work, tuneshift leaves a machine that equals its twin: the
+nothing to repair. Removed after a hold and a load, tuneshift leaves a machine that equals its twin: the
 one that it was before it ever had tuneshift, as it is after a boot."""
 
 import contextlib
