@@ -22,6 +22,9 @@ namespace {
 // Bits of an entry in pagemap: in memory, and of a file or shared.
 constexpr uint64_t present = uint64_t{1} << 63;
 constexpr uint64_t of_file = uint64_t{1} << 61;
+// A reader goes on behind what it has. Where else it is is looked for in one part of so many a
+// time.
+constexpr size_t sparse = 8;
 // A program with thousands of mappings: reading them is to cost little beside the looks.
 constexpr uint64_t mappings_part = 20;
 
@@ -57,8 +60,14 @@ bool ReaderLook::look(FollowReport& report) {
 void ReaderLook::look_at_pages(Coverage& coverage) {
   const uint64_t since_ns = monotonic_now_ns() - mappings_ns_;
   if (since_ns >= mappings_part * mappings_cost_ns_) look_at_mappings();
+  bool behind_seen = false;
+  turn_ = (turn_ + 1) % sparse;
   for (size_t part = 0; part < Coverage::parts(file_size_); ++part) {
-    if (coverage.has(part)) continue;
+    if (coverage.has(part)) {
+      behind_seen = true;
+      continue;
+    }
+    if (!behind_seen && part % sparse != turn_) continue;
     const uint64_t place = Coverage::place(part, file_size_);
     // A header may be mapped once more beside all of it.
     const bool seen = std::any_of(ranges_.begin(), ranges_.end(), [&](const MappedRange& range) {
@@ -66,6 +75,7 @@ void ReaderLook::look_at_pages(Coverage& coverage) {
              is_mapped_in(range.address + (place - range.offset));
     });
     if (seen) coverage.set(part);
+    behind_seen = seen;
   }
 }
 

@@ -16,8 +16,8 @@ namespace tuneshift {
 /// Looks again and again at what of a file a process has mapped and touched, in its
 /// proc/PID/pagemap (Documentation/admin-guide/mm/pagemap.rst), and at how much it has read.
 ///
-/// A look reads 8 bytes for each part of the file that was not seen before (Coverage), and the
-/// process's mappings when they are worth it.
+/// A look reads 8 bytes for each part of the file (Coverage) that lies behind those seen, and for
+/// an eighth of the others, and the process's mappings when they are worth it. Eight looks see all.
 class ReaderLook {
  public:
   /// Needs CAP_SYS_PTRACE for another user's process, here and in look(). not_found when it holds
@@ -41,6 +41,7 @@ class ReaderLook {
   FileId shown_;  ///< as the process's maps show the file
   uint64_t file_size_ = 0;
   uint64_t page_bytes_ = 0;
+  size_t turn_ = 0;  ///< which of the parts that are looked at by turns
   uint64_t read_at_start_ = 0;
   std::vector<MappedRange> ranges_;
   uint64_t mappings_ns_ = 0;       ///< when they were read
