@@ -378,10 +378,15 @@ void Accelerator::allow(Ahead& ahead) {
   const uint64_t now_ns = monotonic_ns();
   if (now_ns >= ahead.room_ns + room_period_ns) {
     const bool to_daemon = ahead.assistance.account == Assistance::Account::daemon;
-    ahead.room = room_for(subject.reader.file, subject.reader, to_daemon);
+    HeadRoom room = room_for(subject.reader.file, subject.reader, to_daemon);
+    // Of figures of another kind nothing follows.
+    if (room.own_pressure != ahead.room.own_pressure) ahead.pressure = {};
+    ahead.room = std::move(room);
     ahead.room_ns = now_ns;
   }
-  if (pressure_.is_due(now_ns)) pressure_.look(read_memory_stall_us(kernel_), now_ns);
+  if (ahead.pressure.is_due(now_ns)) {
+    ahead.pressure.look(read_memory_stall_us(kernel_, ahead.room.own_pressure), now_ns);
+  }
   AheadQuestion question;
   question.confirmed = subject.question.confirmed;
   question.random = ahead.assistance.random || ahead.assistance.jumps;
@@ -389,7 +394,7 @@ void Accelerator::allow(Ahead& ahead) {
   question.consumed_bytes = consumed_of(ahead);
   question.consumed_bytes_a_second = ahead.rate;
   // Others wait for memory: nothing more is taken at once.
-  question.head_room_bytes = pressure_.is_short(now_ns) ? 0 : ahead.room.bytes;
+  question.head_room_bytes = ahead.pressure.is_short(now_ns) ? 0 : ahead.room.bytes;
   const uint64_t budget = budget_ahead(question);
   const PrefetchPermit permit{budget, subject.question.shared};
   const uint64_t told = ahead.permit.budget_bytes;

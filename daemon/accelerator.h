@@ -107,6 +107,7 @@ class Accelerator {
     uint64_t told_ns = 0;     ///< when something was last told of a reader
     HeadRoom room;
     uint64_t room_ns = 0;  ///< when it was read
+    MemoryPressure pressure;
   };
 
   void on_progress(const FileId& file, const PrefetchProgress& progress);
@@ -135,7 +136,6 @@ class Accelerator {
   Prefetcher prefetcher_;
   Followers followers_;
   Timer timer_;
-  MemoryPressure pressure_;
   std::map<FileId, Ahead> files_;
 };
 

@@ -164,11 +164,15 @@ HeadRoom read_head_room(const KernelFs& kernel, pid_t pid, bool account_to_daemo
   const auto memory = find_control_groups(kernel, process, "memory");
   if (memory) {
     lower_by(room, kernel, memory.value());
+    if (memory.value().v2 && !memory.value().levels.empty()) {
+      room.own_pressure = memory.value().levels.front().directory + "/memory.pressure";
+    }
     room.account_reason = unit_of_kills(kernel, memory.value());
   } else {
     lower(room, 0, memory.error().message);
     room.account_reason = memory.error().message;
   }
+  const uint64_t own_bytes = room.bytes;
   const auto pids = find_control_groups(kernel, process, "pids");
   if (room.account_reason.empty()) {
     room.account_reason = pids ? short_of_pids(kernel, pids.value()) : pids.error().message;
@@ -180,6 +184,7 @@ HeadRoom read_head_room(const KernelFs& kernel, pid_t pid, bool account_to_daemo
     if (!own) lower(room, 0, own.error().message);
   }
   lower_by_machine(room, kernel);
+  if (room.bytes < own_bytes) room.own_pressure.clear();
   room.limited_by = escape(room.limited_by);
   room.account_reason = escape(room.account_reason);
   return room;

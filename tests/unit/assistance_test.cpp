@@ -17,7 +17,8 @@ HeadRoom room(uint64_t bytes) {
   return {.bytes = bytes,
           .limited_by = "memory.max of /a",
           .account_to_reader = true,
-          .account_reason = ""};
+          .account_reason = "",
+          .own_pressure = ""};
 }
 
 /// A load of 8 GiB that mapped the file and closed it (safetensors), in order so far.

@@ -123,6 +123,26 @@ TEST_CASE("the tightest limit of all levels counts", "[head_room]") {
   CHECK(room_of(tree).bytes == 50 * MiB);
 }
 
+TEST_CASE("who waits for memory in a group with a limit is told apart where the limit counts",
+          "[head_room]") {
+  KernelTree tree = machine_v2("/a/b");
+  CHECK(room_of(tree).own_pressure.empty());
+  tree.add(file("sys/fs/cgroup/a/memory.max", std::to_string(800 * MiB)));
+  tree.add(file("sys/fs/cgroup/a/memory.stat", stat_v2(100)));
+  // Its siblings have part in that limit.
+  CHECK(room_of(tree).own_pressure == "sys/fs/cgroup/a/b/memory.pressure");
+  tree.set("proc/meminfo", "MemAvailable: 102400 kB\n");
+  CHECK(room_of(tree).own_pressure.empty());
+  tree.set("proc/meminfo", "MemAvailable: 8388608 kB\n");
+
+  tree.add(file("sys/fs/cgroup/a/b/memory.oom.group", "1\n"));
+  CHECK(room_of(tree).own_pressure == "sys/fs/cgroup/a/b/memory.pressure");
+  tree.set("proc/self/cgroup", "0::/daemon\n");
+  tree.add(file("sys/fs/cgroup/daemon/memory.max", std::to_string(200 * MiB)));
+  tree.add(file("sys/fs/cgroup/daemon/memory.stat", stat_v2(10)));
+  CHECK(room_of(tree).own_pressure.empty());
+}
+
 TEST_CASE("v1: the figures of the whole hierarchy count", "[head_room]") {
   KernelTree tree = machine_v1("4:hugetlb,memory:/a/b\n3:cpu,cpuacct:/elsewhere\n0::/elsewhere\n");
   tree.add(file("sys/fs/cgroup/memory/a/memory.limit_in_bytes", std::to_string(1000 * MiB)));
