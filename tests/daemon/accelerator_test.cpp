@@ -57,6 +57,10 @@ with open(folder + f"/report-{pid}", "rb") as report:
 select.select([0], [], [])
 )";
 
+std::string stalled(uint64_t us) {
+  return "some avg10=0.00 avg60=0.00 avg300=0.00 total=" + std::to_string(us) + "\n";
+}
+
 class Machine {
  public:
   Machine() {
@@ -346,11 +350,32 @@ TEST_CASE("of a reader that cannot be followed its misses tell", "[accelerator]"
   machine.run_until([&] { return machine.told(100) == 200 * MiB + 64 * MiB; });
 }
 
+TEST_CASE("a reader that waits because of its own group's limit is read ahead of",
+          "[accelerator]") {
+  Machine machine;
+  machine.tree().set("proc/11/cgroup", "0::/a\n");
+  machine.tree().add(file("sys/fs/cgroup/a/memory.max", std::to_string(500 * MiB)));
+  machine.tree().add(file("sys/fs/cgroup/a/memory.stat", "anon 0\n"));
+  machine.tree().add(file("sys/fs/cgroup/a/memory.pressure", stalled(0)));
+  machine.tree().add(file("proc/pressure/memory", stalled(5)));
+  machine.start(Machine::load(1, 100));
+  uint64_t total = 0;
+  for (const uint64_t missed : {100 * MiB, 200 * MiB, 300 * MiB}) {
+    machine.missed = missed;
+    machine.run_until([&] {
+      total += 60'000'000;
+      // What is read first is the less.
+      machine.tree().set("sys/fs/cgroup/a/memory.pressure", stalled(total));
+      machine.tree().set("proc/pressure/memory", stalled(total + 5));
+      const uint64_t told = machine.told(100);
+      REQUIRE((told > 0 || missed == 100 * MiB));
+      return told == missed + 64 * MiB;
+    });
+  }
+}
+
 TEST_CASE("nothing more is read ahead while processes wait for memory", "[accelerator]") {
   Machine machine;
-  const auto stalled = [](uint64_t us) {
-    return "some avg10=0.00 avg60=0.00 avg300=0.00 total=" + std::to_string(us) + "\n";
-  };
   machine.tree().add(file("proc/pressure/memory", stalled(5)));
   machine.start(Machine::load(1, 100));
   machine.run_until([&] { return machine.told(100) == 600 * MiB; });
