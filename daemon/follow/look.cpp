@@ -22,9 +22,6 @@ namespace {
 // Bits of an entry in pagemap: in memory, and of a file or shared.
 constexpr uint64_t present = uint64_t{1} << 63;
 constexpr uint64_t of_file = uint64_t{1} << 61;
-// A reader goes on behind what it has. Where else it is is looked for in one part of so many a
-// time.
-constexpr size_t sparse = 8;
 // A program with thousands of mappings: reading them is to cost little beside the looks.
 constexpr uint64_t mappings_part = 20;
 
@@ -49,25 +46,25 @@ Result<ReaderLook> ReaderLook::open(const ProcessDir& process, const FileId& fil
   return look;
 }
 
-bool ReaderLook::look(FollowReport& report) {
-  if (!report.coverage.is_whole(file_size_)) look_at_pages(report.coverage);
+bool ReaderLook::look(FollowReport& report, size_t turns) {
+  if (!report.coverage.is_whole(file_size_)) look_at_pages(report.coverage, turns);
   const uint64_t read = read_bytes();
   if (read == UINT64_MAX) return false;
   report.read_bytes = std::max(report.read_bytes, read - std::min(read, read_at_start_));
   return true;
 }
 
-void ReaderLook::look_at_pages(Coverage& coverage) {
+void ReaderLook::look_at_pages(Coverage& coverage, size_t turns) {
   const uint64_t since_ns = monotonic_now_ns() - mappings_ns_;
   if (since_ns >= mappings_part * mappings_cost_ns_) look_at_mappings();
   bool behind_seen = false;
-  turn_ = (turn_ + 1) % sparse;
+  turn_ = (turn_ + 1) % turns;
   for (size_t part = 0; part < Coverage::parts(file_size_); ++part) {
     if (coverage.has(part)) {
       behind_seen = true;
       continue;
     }
-    if (!behind_seen && part % sparse != turn_) continue;
+    if (!behind_seen && part % turns != turn_) continue;
     const uint64_t place = Coverage::place(part, file_size_);
     // A header may be mapped once more beside all of it.
     const bool seen = std::any_of(ranges_.begin(), ranges_.end(), [&](const MappedRange& range) {

@@ -16,21 +16,22 @@ namespace tuneshift {
 /// Looks again and again at what of a file a process has mapped and touched, in its
 /// proc/PID/pagemap (Documentation/admin-guide/mm/pagemap.rst), and at how much it has read.
 ///
-/// A look reads 8 bytes for each part of the file (Coverage) that lies behind those seen, and for
-/// an eighth of the others, and the process's mappings when they are worth it. Eight looks see all.
+/// A look reads 8 bytes for each part of the file (Coverage) that it is for and that was not seen
+/// before, and the process's mappings when they are worth it.
 class ReaderLook {
  public:
   /// Needs CAP_SYS_PTRACE for another user's process, here and in look(). not_found when it holds
   /// no such file.
   static Result<ReaderLook> open(const ProcessDir& process, const FileId& file, uint64_t file_size);
 
-  /// False when the process has gone.
-  bool look(FollowReport& report);
+  /// False when the process has gone. A reader goes on behind what it has, which is always looked
+  /// at; of the rest one part in `turns`, the next each time.
+  bool look(FollowReport& report, size_t turns);
 
  private:
   ReaderLook() = default;
 
-  void look_at_pages(Coverage& coverage);
+  void look_at_pages(Coverage& coverage, size_t turns);
   void look_at_mappings();
   [[nodiscard]] bool is_mapped_in(uint64_t address) const;
   [[nodiscard]] uint64_t read_bytes() const;

@@ -26,11 +26,14 @@ namespace {
 
 // Looks are to take this part of a CPU at most: one over it.
 constexpr uint64_t cpu_part = 100;
-// What is cached comes to its reader at GiB a second.
-constexpr uint64_t least_wait_ns = 10'000'000;
+// Each wakes the daemon.
+constexpr uint64_t least_wait_ns = 30'000'000;
+constexpr size_t turns = 8;
 // Except the first ones, whatever they take: by them a suspect is known for a load, and only 64 MiB
-// are read ahead until then.
+// are read ahead until then. What is cached comes to its reader at GiB a second.
 constexpr unsigned early_looks = 16;
+constexpr uint64_t early_wait_ns = 10'000'000;
+constexpr size_t early_turns = 2;
 constexpr uint64_t most_wait_ns = 1'000'000'000;
 constexpr uint64_t cpu_limit_s = 3600;
 
@@ -75,7 +78,8 @@ void follow(ReaderLook& look) {
   uint64_t told_bytes = UINT64_MAX;
   for (unsigned looks = 1;; ++looks) {
     const uint64_t before_ns = cpu_ns();
-    if (!look.look(report)) return;
+    const bool early = looks < early_looks;
+    if (!look.look(report, early ? early_turns : turns)) return;
     // What one reads that has it mapped is other files.
     const bool reads = report.coverage.count() == 0 && report.read_bytes != told_bytes;
     if (report.coverage != told || reads) {
@@ -86,8 +90,10 @@ void follow(ReaderLook& look) {
         told_bytes = report.read_bytes;
       }
     }
-    const uint64_t cost_ns = looks < early_looks ? 0 : cpu_ns() - before_ns;
-    if (!wait_for_daemon(std::clamp(cost_ns * cpu_part, least_wait_ns, most_wait_ns))) return;
+    const uint64_t wait_ns =
+        early ? early_wait_ns
+              : std::clamp((cpu_ns() - before_ns) * cpu_part, least_wait_ns, most_wait_ns);
+    if (!wait_for_daemon(wait_ns)) return;
   }
 }
 
