@@ -16,11 +16,11 @@ namespace tuneshift {
 
 namespace {
 
-constexpr const char* mounted_at = "/sys/fs/fuse/connections";
+constexpr const char* mounted_at = "sys/fs/fuse/connections";
 constexpr auto fusectl_magic = 0x65735543;  // FUSE_CTL_SUPER_MAGIC, fs/fuse/control.c
 
-UniqueFd mounted_connections() {
-  UniqueFd folder(open(mounted_at, O_PATH | O_DIRECTORY | O_CLOEXEC));
+UniqueFd mounted_connections(int root_fd) {
+  UniqueFd folder(openat(root_fd, mounted_at, O_PATH | O_DIRECTORY | O_CLOEXEC));
   struct statfs system {};
   if (!folder || fstatfs(folder.get(), &system) != 0 || system.f_type != fusectl_magic) return {};
   return folder;
@@ -48,10 +48,10 @@ Result<uint64_t> read_number(const UniqueFd& folder, const char* name) {
 
 }  // namespace
 
-Result<FuseConnection> FuseConnection::open(const FileId& file) {
+Result<FuseConnection> FuseConnection::open(int root_fd, const FileId& file) {
   // Not every machine has it mounted; but the filter of system calls of the service, to which
   // systemd would have to add those that mount, is for machines where systemd does.
-  UniqueFd connections = mounted_connections();
+  UniqueFd connections = mounted_connections(root_fd);
   if (!connections) connections = mount_connections();
   if (!connections) return errno_error(errno, "mount fusectl");
   // Named by the number of its device: s_dev, 12 bits of major over 20 of minor.

@@ -14,9 +14,9 @@ namespace tuneshift {
 /// What waits at a FUSE file system's server, from the kernel's fusectl file system.
 class FuseConnection {
  public:
-  /// Needs to override file modes; and where fusectl is not mounted CAP_SYS_ADMIN and the system
-  /// calls that mount, which the unit's filter refuses.
-  static Result<FuseConnection> open(const FileId& file);
+  /// `root_fd` is the directory that has sys. Needs to override file modes; and where fusectl is
+  /// not mounted CAP_SYS_ADMIN and the system calls that mount, which the unit's filter refuses.
+  static Result<FuseConnection> open(int root_fd, const FileId& file);
 
   /// Who has mounted it: its files are his alone.
   [[nodiscard]] uid_t owner() const { return owner_; }

@@ -131,7 +131,7 @@ class Worker {
     file.maps_fd = maps.get();
     std::optional<FuseConnection> fuse;
     if (found.fuse) {
-      auto connection = FuseConnection::open(order_.reader.file);
+      auto connection = FuseConnection::open(root_fd_, order_.reader.file);
       if (!connection) return connection.error();
       fuse = std::move(connection.value());
       file.fuse = &*fuse;

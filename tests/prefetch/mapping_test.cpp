@@ -172,7 +172,8 @@ TEST_CASE("no more is asked of a FUSE server than it takes before it drops read-
   Process reader([&] { return map_and_count(server.path(), file_bytes, MADV_RANDOM); });
   Fetching fetching;
   const auto order = order_for(reader, server.path(), PrefetchOrder::Way::mapping);
-  const auto connection = FuseConnection::open(order.reader.file);
+  const UniqueFd root(open("/", O_PATH | O_DIRECTORY | O_CLOEXEC));
+  const auto connection = FuseConnection::open(root.get(), order.reader.file);
   REQUIRE(connection.ok());
   // The kernel's own threshold, less a quarter for the readers.
   constexpr unsigned usable = 9 - 9 / 4;
