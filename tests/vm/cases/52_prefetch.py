@@ -9,8 +9,8 @@ import re
 import signal
 
 from checks import (MODEL, SMALL_MODEL, busctl, control_group, counts, daemon, expect_unchanged,
-                    full_of_shared_memory, history, knobs, prefetching, read, reader, run,
-                    slow_store, unit, wait_for)
+                    full_of_shared_memory, history, knobs, prefetching, read, reader, rows_of,
+                    run, slow_store, unit, wait_for)
 
 NOBODY = 65534
 MIB = 1 << 20
@@ -20,16 +20,11 @@ STORE = "/mnt/store"
 SERVICE = "/sys/fs/cgroup/system.slice/tuneshift.service"
 
 
-def told_of(process):
-    """What the record has of a reader: kind → row."""
-    return {row["kind"]: row for row in history() if row.get("pid") == process.pid}
-
-
 def loaded(process):
     """Waits for the end of the reader's load; its rows and what its load says of the help."""
     try:
         rows = wait_for("the end of the load",
-                        lambda: (told := told_of(process)).get("finished") and told, 90)
+                        lambda: (told := rows_of(process)).get("finished") and told, 90)
     finally:
         for row in history():
             if row.get("pid") == process.pid:
@@ -114,7 +109,7 @@ def private_store():
         assert not os.path.exists(model)
         with reader(path=model, uid=NOBODY, options=CLOSED) as process:
             most = 0
-            while "finished" not in told_of(process):
+            while "finished" not in rows_of(process):
                 now = resident_kib(process)
                 assert now >= most, (now, most)
                 most = now

@@ -10,7 +10,7 @@ import shutil
 import subprocess
 
 from checks import (MODEL, READ_AHEAD, SMALL_MODEL, control_group, counts, daemon, expect_unchanged,
-                    expect_whole, history, in_group, knobs, mount, read, reader, run, wait_for)
+                    expect_whole, in_group, knobs, mount, read, reader, rows_of, run, wait_for)
 
 MIB = 1 << 20
 NULL_BLK = pathlib.Path("/sys/kernel/config/nullb/nullb0")
@@ -33,10 +33,6 @@ def null_blk():
         (NULL_BLK / "power").write_text("0")
         NULL_BLK.rmdir()
         run("modprobe", "--remove", "null_blk")
-
-
-def rows_of(process):
-    return {row["kind"]: row for row in history() if row.get("pid") == process.pid}
 
 
 def expect_load(path, read_ahead, wrapper=()):

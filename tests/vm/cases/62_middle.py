@@ -5,18 +5,13 @@ loaded; the clock jumps while a profile is held. What is in force afterwards is 
 without us."""
 
 import contextlib
-import os
 import time
 
-from checks import (daemon, differences, expect_unchanged, held, host, knobs, manager, read,
-                    reader, run, slow_store, unit, wait_equal, wait_for)
+from checks import (daemon, differences, expect_unchanged, held, host, knobs, manager,
+                    nvme_disks, read, reader, run, slow_store, unit, wait_equal, wait_for)
 
 STORE = "/mnt/store"
 JUMP_S = 3600  # longer than the hold
-
-
-def disks():
-    return {name for name in os.listdir("/sys/block") if name.startswith("nvme")}
 
 
 @contextlib.contextmanager
@@ -30,15 +25,15 @@ def loading():
 
 def another_disk_comes():
     """It is not the one that is loaded from."""
-    there = disks()
+    there = nvme_disks()
     with loading():
         host(plug="middle")
-        disk = wait_for("the new disk", lambda: disks() - there, 60).pop()
+        disk = wait_for("the new disk", lambda: nvme_disks() - there, 60).pop()
         wait_for("it on the bus", lambda: disk in run("tuneshiftctl", "devices"))
         assert read(f"/sys/block/{disk}/queue/read_ahead_kb") == "128"
         assert manager("State") == "loading"
     host(unplug="middle")
-    wait_for("its end", lambda: disks() == there)
+    wait_for("its end", lambda: nvme_disks() == there)
 
 
 def tuned_switches():

@@ -2,21 +2,15 @@
 # deadline: 240
 """A disk comes and goes while a profile is in force: taken in, forgotten, and taken in again."""
 
-import os
-
 from checks import (READ_AHEAD, daemon, expect_unchanged, history, hold, host, knobs, manager,
-                    read, release, unit, wait_for)
-
-
-def disks():
-    return {name for name in os.listdir("/sys/block") if name.startswith("nvme")}
+                    nvme_disks, read, release, unit, wait_for)
 
 
 def plug():
     """A new disk; its name."""
-    there = disks()
+    there = nvme_disks()
     host(plug="hot")
-    return wait_for("the new disk", lambda: disks() - there, 60).pop()
+    return wait_for("the new disk", lambda: nvme_disks() - there, 60).pop()
 
 
 def read_ahead(disk):
@@ -25,10 +19,10 @@ def read_ahead(disk):
 
 def unplug(disk):
     host(unplug="hot")
-    wait_for("the end of the disk", lambda: disk not in disks(), 60)
+    wait_for("the end of the disk", lambda: disk not in nvme_disks(), 60)
 
 
-def rows_of(kind):
+def texts_of(kind):
     return [row["text"] for row in history() if row["kind"] == kind]
 
 
@@ -41,7 +35,7 @@ with daemon("auto"):
     first = unit("tuneshift.service", "MainPID")
     unplug(disk)
     wait_for("its end in the record",
-             lambda: any(disk in text for text in rows_of("absent")))
+             lambda: any(disk in text for text in texts_of("absent")))
     release(whole)
     wait_for("all put back", lambda: read(READ_AHEAD) == before[READ_AHEAD])
 
@@ -59,7 +53,7 @@ with daemon("auto"):
 
     for row in history():
         print(row["kind"], row.get("text", ""))
-    assert not rows_of("failed") + rows_of("yielded"), rows_of("failed") + rows_of("yielded")
+    assert not texts_of("failed") + texts_of("yielded"), texts_of("failed") + texts_of("yielded")
     assert unit("tuneshift.service", "MainPID") == first
     assert manager("Probes")["sysctl_writes"][0] == "ok", manager("Probes")
 expect_unchanged(before)

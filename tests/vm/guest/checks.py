@@ -143,6 +143,15 @@ def kinds():
     return [row["kind"] for row in history()]
 
 
+def rows_of(process):
+    """What the record has of a reader: kind → its last row."""
+    return {row["kind"]: row for row in history() if row.get("pid") == process.pid}
+
+
+def nvme_disks():
+    return {name for name in os.listdir("/sys/block") if name.startswith("nvme")}
+
+
 def host(**request):
     """Has the host do what only a hand at the machine could: plug=NAME, unplug=NAME (a disk), and
     cut_power=True, behind which nothing comes."""
@@ -163,9 +172,9 @@ def hold(profile, *devices):
                   "a test", *options)[0]
 
 
-def release(cookie):
+def release(cookie, check=True):
     run("busctl", "--system", "call", "org.tuneshift1", "/org/tuneshift1", MANAGER, "Release", "u",
-        str(cookie))
+        str(cookie), check=check)
 
 
 @contextlib.contextmanager
@@ -183,16 +192,11 @@ def profile(name, text):
 @contextlib.contextmanager
 def held(name, *devices):
     """A hold of the profile, released at the end."""
-    options = ["ttl", "t", "600"]
-    if devices:
-        options += ["devices", "as", str(len(devices)), *devices]
-    cookie = busctl("call", "org.tuneshift1", "/org/tuneshift1", MANAGER, "Hold", "ssa{sv}", name,
-                    "test", str(1 + bool(devices)), *options)[0]
+    cookie = hold(name, *devices)
     try:
         yield
     finally:
-        run("busctl", "--system", "call", "org.tuneshift1", "/org/tuneshift1", MANAGER, "Release",
-            "u", str(cookie), check=False)
+        release(cookie, check=False)  # the daemon may have gone
 
 
 def wait_equal(what, value, expected, seconds=30):
