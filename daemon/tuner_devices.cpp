@@ -81,7 +81,11 @@ void Tuner::look_up_held() {
 Machine Tuner::settled_machine() {
   const uint64_t now_ns = monotonic_ns();
   const bool any = !settling_.empty();
-  std::erase_if(settling_, [now_ns](const auto& entry) { return entry.second <= now_ns; });
+  // A number comes before its mount, which tells what it is.
+  if (std::erase_if(settling_, [now_ns](const auto& entry) { return entry.second <= now_ns; }) >
+      0) {
+    machine_is_old_ = true;
+  }
   // Also where a hold names them.
   if (any) look_up_held();
   Machine settled = machine();

@@ -2,13 +2,14 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Devices come and go while a profile is in force; the number of one is the next one's too."""
 import contextlib
+import ctypes
 import os
 import signal
 import subprocess
 import time
 
 import bus_case
-from bus_case import DISK, BusCase, read, write
+from bus_case import DISK, PROFILES, BusCase, read, write
 from lib.machine import Scratch
 from lib.processes import end
 from lib.programs import SlowStore
@@ -17,7 +18,7 @@ OWN_KB = "200"    # set by hand on the first mount
 RAISED_KB = "12288"
 
 
-class Mounts(BusCase):
+class MountCase(BusCase):
     configuration = "mode: manual\n"
 
     def setUp(self):
@@ -53,6 +54,8 @@ class Mounts(BusCase):
             return read(f"/sys/class/bdi/{number}/read_ahead_kb")
         return ""
 
+
+class Mounts(MountCase):
     def first_mount(self):
         number = self.mount()
         write(f"/sys/class/bdi/{number}/read_ahead_kb", OWN_KB)
@@ -158,6 +161,74 @@ class Mounts(BusCase):
         self.assertEqual(self.read_ahead(number), RAISED_KB)
         self.assertIn("its device is gone", done.stdout + done.stderr)
         self.assertEqual(read(self.daemon.folder + "/run/journal"), "")
+
+
+class UnattachedMount:
+    """A FUSE file system that nobody serves. It has a number from the beginning, and is in the tree
+    from attach() on: what mount(2) does in one go (fsopen(2), fsconfig(2), fsmount(2), move_mount(2))."""
+
+    FSOPEN, FSCONFIG, FSMOUNT, MOVE_MOUNT = 430, 431, 432, 429
+    SET_STRING, CREATE = 1, 6
+    AT_FDCWD, FROM_DESCRIPTOR = -100, 4
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.attached = False
+        self.fuse = os.open("/dev/fuse", os.O_RDWR)
+        before = set(os.listdir("/sys/class/bdi"))
+        self.context = self._call(self.FSOPEN, b"fuse", 0)
+        options = {"fd": self.fuse, "rootmode": "40000", "user_id": 0, "group_id": 0}
+        for key, value in options.items():
+            self._call(self.FSCONFIG, self.context, self.SET_STRING, key.encode(), str(value).encode(), 0)
+        self._call(self.FSCONFIG, self.context, self.CREATE, None, None, 0)
+        self.number, = set(os.listdir("/sys/class/bdi")) - before
+
+    @staticmethod
+    def _call(number, *arguments):
+        libc = ctypes.CDLL(None, use_errno=True)
+        result = libc.syscall(number, *arguments)
+        if result < 0:
+            raise OSError(ctypes.get_errno(), f"system call {number}")
+        return result
+
+    def attach(self):
+        mount = self._call(self.FSMOUNT, self.context, 0, 0)
+        self._call(self.MOVE_MOUNT, mount, b"", self.AT_FDCWD, self.folder.encode(), self.FROM_DESCRIPTOR)
+        os.close(mount)
+        self.attached = True
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        os.close(self.context)
+        os.close(self.fuse)
+        if self.attached:
+            subprocess.run(["umount", "--lazy", self.folder], check=True)
+
+
+class Kinds(BusCase):
+    """A number comes before its mount, which tells what kind of file system it is."""
+
+    configuration = "mode: manual\n"
+    profiles = PROFILES | {"throughput": f"""summary: while a test loads
+bdi:
+  read_ahead_kb: {{at_least: 4096}}
+rules:
+  - match: {{file_system: fuse}}
+    bdi:
+      read_ahead_kb: {{at_least: {RAISED_KB}}}
+"""}
+
+    def test_a_mount_after_the_hold_gets_what_is_for_its_kind(self):
+        self.hold("throughput", ttl=600)
+        folder = self.enter(Scratch("/dev/shm", "bus")).folder("mount")
+        mount = self.enter(UnattachedMount(folder))
+        self.call("Verify")  # behind the news of the number
+        mount.attach()
+        path = f"/sys/class/bdi/{mount.number}/read_ahead_kb"
+        self.wait_equal(lambda: read(path) != "128", True)
+        self.assertEqual(read(path), RAISED_KB)
 
 
 class Repeated(BusCase):
