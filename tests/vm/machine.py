@@ -111,7 +111,7 @@ class Machine:
                    "-serial", f"file:{self.console}",
                    "-kernel", str(kernel / "vmlinuz"), "-initrd", str(kernel / "initrd"),
                    "-append", "root=LABEL=tuneshift-root rw console=ttyS0 quiet mitigations=off"
-                              " panic=-1 systemd.show_status=no",
+                              " panic=-1 systemd.show_status=no SYSTEMD_LOG_SECCOMP=1",
                    "-drive", f"file={image / 'root.img'},if=virtio,format=raw,snapshot=on",
                    "-device", "virtio-rng-pci", "-device", "virtio-serial-pci",
                    "-chardev", f"socket,id=events,path={self.events_.address}",
