@@ -57,26 +57,39 @@ assert as_user("vm-member", "tuneshiftctl", "mode", "auto").returncode == 1
 exposure = run("systemd-analyze", "security", "--no-pager", SERVICE).splitlines()[-1]
 print(f"figure: {exposure.split(':', 1)[1].strip()}")
 
-# An upgrade: the same process goes on, and nothing that it holds ends or moves.
+# An upgrade, in the middle of a load that is read ahead of: the same process goes on, and nothing that it
+# holds ends or moves.
 run("tuneshiftctl", "mode", "auto")
 cookie = checks.hold("throughput")
 checks.wait_for("values of the hold", lambda: checks.differences(before, checks.knobs()))
-with checks.reader() as process:
+with checks.reader() as process, checks.slow_store("/mnt/store", "--rate", str(12 << 20)) as model:
     process.stdout.readline()
     checks.wait_for("a server", lambda: checks.manager("Servers") == 1)
-    run("tuneshiftctl", "verify")
-    in_force, process_before = checks.knobs(), identity()
-    probes = checks.manager("Probes")
-    dpkg("--install", PACKAGE)
-    checks.wait_for("the new program", goes_on)
-    assert identity() == process_before, (identity(), process_before)
-    assert "deleted" not in os.readlink(f"/proc/{checks.unit(SERVICE, 'MainPID')}/exe")
-    checks.expect_unchanged(in_force)
-    assert (checks.manager("State"), checks.manager("Mode")) == ("serving", "auto")
-    assert checks.manager("Probes") == probes, checks.manager("Probes")
-    # A request to PM QoS has to be made anew, behind which the old one ends.
-    written = {row["knob"] for row in checks.history() if row["kind"] in ("written", "restored")}
-    assert written <= {"pm_qos/cpu_dma_latency"}, written
+    dpkg("--unpack", PACKAGE)  # what takes longest
+    with checks.reader(path=model, options=("--close",)) as loading:
+        checks.wait_for("a load", lambda: "prefetching" in checks.rows_of(loading))
+        checks.wait_equal("its state", lambda: checks.manager("State"), "loading")
+        run("tuneshiftctl", "verify")
+        in_force, process_before = checks.knobs(), identity()
+        probes = checks.manager("Probes")
+        dpkg("--configure", "tuneshift")
+        checks.wait_for("the new program", goes_on)
+        assert identity() == process_before, (identity(), process_before)
+        assert "deleted" not in os.readlink(f"/proc/{checks.unit(SERVICE, 'MainPID')}/exe")
+        checks.expect_unchanged(in_force)
+        assert (checks.manager("State"), checks.manager("Mode")) == ("loading", "auto")
+        assert checks.manager("Servers") == 1
+        assert checks.manager("Probes") == probes, checks.manager("Probes")
+        # A request to PM QoS has to be made anew, behind which the old one ends.
+        written = {row["knob"] for row in checks.history() if row["kind"] in ("written", "restored")}
+        assert written <= {"pm_qos/cpu_dma_latency"}, written
+        # The new program reads ahead of it as well.
+        checks.wait_for("a worker", lambda: "prefetching" in checks.rows_of(loading))
+        checks.wait_for("the end of the load", lambda: "finished" in checks.rows_of(loading), 60)
+        assert b"load_ms" in loading.stdout.readline()
+        for row in checks.history():
+            print(row["kind"], row.get("text", ""))
+        checks.expect_whole(checks.finished()[-1])
 checks.release(cookie)
 checks.wait_for("an idle daemon", lambda: checks.manager("State") == "idle")
 run("tuneshiftctl", "mode", "observe")  # what loads and servers change machine-wide waits for a minute else
