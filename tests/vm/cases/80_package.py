@@ -62,7 +62,7 @@ print(f"figure: {exposure.split(':', 1)[1].strip()}")
 run("tuneshiftctl", "mode", "auto")
 cookie = checks.hold("throughput")
 checks.wait_for("values of the hold", lambda: checks.differences(before, checks.knobs()))
-with checks.reader() as process, checks.slow_store("/mnt/store", "--rate", str(12 << 20)) as model:
+with checks.reader() as process, checks.slow_store("/mnt/store", "--rate", str(6 << 20)) as model:
     process.stdout.readline()
     checks.wait_for("a server", lambda: checks.manager("Servers") == 1)
     dpkg("--unpack", PACKAGE)  # what takes longest
