@@ -169,9 +169,6 @@ class Detector {
   void count(Load& load, const Reader& reader, const Suspect& suspect);
   Load* running_load_of(const Reader& reader, const Facts& facts);
   [[nodiscard]] bool serves_already(const Reader& reader, const Facts& facts) const;
-  /// For how long nothing may come: the settle time, or half as long again as a large window takes
-  /// at the load's rate, up to four settle times.
-  [[nodiscard]] uint64_t silence_ns(const Load& load) const;
   [[nodiscard]] uint64_t deadline_of(const Load& load) const;
 
   DetectorSettings settings_;

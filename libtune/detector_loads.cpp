@@ -9,10 +9,6 @@ namespace tuneshift {
 namespace {
 
 constexpr uint64_t tail_check_ms = 50;
-// The profiles' for FUSE. All of a window is counted when it is asked for; then nothing comes until
-// it has arrived.
-constexpr uint64_t largest_window_bytes = uint64_t{32} << 20;
-constexpr uint64_t most_settle_times = 4;
 
 }  // namespace
 
@@ -177,20 +173,12 @@ std::vector<Reader> Detector::active_readers() const {
   return readers;
 }
 
-uint64_t Detector::silence_ns(const Load& load) const {
-  const uint64_t settle_ns = settings_.settle_ms * ms;
-  if (load.loaded_bytes < largest_window_bytes) return settle_ns;
-  const uint64_t a_window_ns =
-      (load.last_progress_ns - load.first_ns) / (load.loaded_bytes / largest_window_bytes);
-  return std::clamp(a_window_ns + a_window_ns / 2, settle_ns, most_settle_times * settle_ns);
-}
-
 uint64_t Detector::deadline_of(const Load& load) const {
   if (load.loaded_bytes >= load.total_bytes) return load.last_progress_ns;
-  if (load.tail_checked) return load.last_progress_ns + silence_ns(load);
+  if (load.tail_checked) return load.last_progress_ns + settings_.settle_ms * ms;
   const uint64_t untold = step_bytes * std::max<uint64_t>(1, load.readers.size());
   const bool tail = load.loaded_bytes + untold >= load.total_bytes;
-  return load.last_progress_ns + (tail ? tail_check_ms * ms : silence_ns(load));
+  return load.last_progress_ns + (tail ? tail_check_ms : settings_.settle_ms) * ms;
 }
 
 const Load* Detector::load(uint32_t id) const {

@@ -120,7 +120,7 @@ Detector::Changes Detector::on_timer(uint64_t now_ns) {
     if (load.state != Load::State::loading) continue;
     if (load.total_bytes > 0 && load.loaded_bytes >= load.total_bytes) {
       end(load, Load::State::finished, "all bytes are in", now_ns, changes);
-    } else if (now_ns >= load.last_progress_ns + silence_ns(load)) {
+    } else if (now_ns >= load.last_progress_ns + settings_.settle_ms * ms) {
       const bool most = load.loaded_bytes >= load.total_bytes / 2;
       end(load, most ? Load::State::finished : Load::State::abandoned,
           most ? "no more bytes came" : "stopped early", now_ns, changes);

@@ -103,33 +103,6 @@ TEST_CASE("what came to a suspect that is read ahead of makes it a load as well"
   CHECK(detector.next_deadline_ns() == 3500 * ms);
 }
 
-TEST_CASE("a load from a slow store goes on while a large window is under way") {
-  const Reader reader = reader_of(10);
-  Detector detector = loading_detector(reader);
-  const uint64_t window = 32 * mib;
-  // 12 MiB a second.
-  const uint64_t window_ns = 2667 * ms;
-  for (uint64_t windows = 1; windows <= 4; ++windows) {
-    detector.on_event(event_at(reader, Evidence::read_miss, windows * window_ns, windows * window));
-    const auto end_ns = detector.next_deadline_ns();
-    REQUIRE(end_ns);
-    CHECK(*end_ns >= (windows + 1) * window_ns);
-    CHECK(detector.on_timer((windows + 1) * window_ns).empty());
-  }
-  const uint64_t end_ns = *detector.next_deadline_ns();
-  CHECK(end_ns < 5 * window_ns + 2 * window_ns);
-  CHECK(kinds(detector.on_timer(end_ns)) == Kinds{Kind::abandoned});
-}
-
-TEST_CASE("however slow a load was, it ends after four settle times without a byte") {
-  const Reader reader = reader_of(10);
-  Detector detector = loading_detector(reader);
-  const uint64_t last_ns = 60'000 * ms;
-  detector.on_event(event_at(reader, Evidence::read_miss, last_ns, 32 * mib));
-  CHECK(detector.on_timer(last_ns + 7999 * ms).empty());
-  CHECK(kinds(detector.on_timer(last_ns + 8000 * ms)) == Kinds{Kind::abandoned});
-}
-
 TEST_CASE("a server that was read ahead of loads again when it misses again") {
   const Reader reader = reader_of(10);
   Detector detector = loading_detector(reader);
