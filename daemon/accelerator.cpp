@@ -378,23 +378,20 @@ void Accelerator::allow(Ahead& ahead) {
   const uint64_t now_ns = monotonic_ns();
   if (now_ns >= ahead.room_ns + room_period_ns) {
     const bool to_daemon = ahead.assistance.account == Assistance::Account::daemon;
-    HeadRoom room = room_for(subject.reader.file, subject.reader, to_daemon);
-    // Of figures of another kind nothing follows.
-    if (room.own_pressure != ahead.room.own_pressure) ahead.pressure = {};
-    ahead.room = std::move(room);
+    ahead.room = room_for(subject.reader.file, subject.reader, to_daemon);
     ahead.room_ns = now_ns;
   }
-  if (ahead.pressure.is_due(now_ns)) {
-    ahead.pressure.look(read_memory_stall_us(kernel_, ahead.room.own_pressure), now_ns);
-  }
+  if (pressure_.is_due(now_ns)) pressure_.look(read_memory_stall_us(kernel_), now_ns);
   AheadQuestion question;
   question.confirmed = subject.question.confirmed;
   question.random = ahead.assistance.random || ahead.assistance.jumps;
   question.file_size = subject.question.file_size;
   question.consumed_bytes = consumed_of(ahead);
   question.consumed_bytes_a_second = ahead.rate;
-  // Others wait for memory: nothing more is taken at once.
-  question.head_room_bytes = ahead.pressure.is_short(now_ns) ? 0 : ahead.room.bytes;
+  // Others wait for memory: nothing more is taken at once. Below a limit of its own the reader
+  // waits for its own pages to be dropped, a third of the time where its file is larger.
+  const bool is_short = !ahead.room.of_own_group && pressure_.is_short(now_ns);
+  question.head_room_bytes = is_short ? 0 : ahead.room.bytes;
   const uint64_t budget = budget_ahead(question);
   const PrefetchPermit permit{budget, subject.question.shared};
   const uint64_t told = ahead.permit.budget_bytes;

@@ -107,7 +107,6 @@ class Accelerator {
     uint64_t told_ns = 0;     ///< when something was last told of a reader
     HeadRoom room;
     uint64_t room_ns = 0;  ///< when it was read
-    MemoryPressure pressure;
   };
 
   void on_progress(const FileId& file, const PrefetchProgress& progress);
@@ -136,6 +135,7 @@ class Accelerator {
   Prefetcher prefetcher_;
   Followers followers_;
   Timer timer_;
+  MemoryPressure pressure_;
   std::map<FileId, Ahead> files_;
 };
 

@@ -97,10 +97,11 @@ Result<uint64_t> read_kept(const KernelFs& kernel, const std::string& directory,
                                  "total_writeback"}));
 }
 
-void lower(HeadRoom& room, uint64_t bytes, const std::string& by) {
+void lower(HeadRoom& room, uint64_t bytes, const std::string& by, bool of_own_group = false) {
   if (bytes >= room.bytes) return;
   room.bytes = bytes;
   room.limited_by = by;
+  room.of_own_group = of_own_group;
 }
 
 void lower_by(HeadRoom& room, const KernelFs& kernel, const ControlGroups& groups) {
@@ -119,7 +120,7 @@ void lower_by(HeadRoom& room, const KernelFs& kernel, const ControlGroups& group
     if (!lowest) continue;
     const auto kept = read_kept(kernel, group.directory, groups.v2);
     if (!kept) return lower(room, 0, kept.error().message);
-    lower(room, less(*lowest, kept.value()), by);
+    lower(room, less(*lowest, kept.value()), by, &group == &groups.levels.front());
   }
 }
 
@@ -164,27 +165,23 @@ HeadRoom read_head_room(const KernelFs& kernel, pid_t pid, bool account_to_daemo
   const auto memory = find_control_groups(kernel, process, "memory");
   if (memory) {
     lower_by(room, kernel, memory.value());
-    if (memory.value().v2 && !memory.value().levels.empty()) {
-      room.own_pressure = memory.value().levels.front().directory + "/memory.pressure";
-    }
     room.account_reason = unit_of_kills(kernel, memory.value());
   } else {
     lower(room, 0, memory.error().message);
     room.account_reason = memory.error().message;
   }
-  const uint64_t own_bytes = room.bytes;
   const auto pids = find_control_groups(kernel, process, "pids");
   if (room.account_reason.empty()) {
     room.account_reason = pids ? short_of_pids(kernel, pids.value()) : pids.error().message;
   }
   room.account_to_reader = room.account_reason.empty();
   if (!room.account_to_reader || account_to_daemon) {
+    room.of_own_group = false;
     const auto own = find_control_groups(kernel, "self", "memory");
     if (own) lower_by(room, kernel, own.value());
     if (!own) lower(room, 0, own.error().message);
   }
   lower_by_machine(room, kernel);
-  if (room.bytes < own_bytes) room.own_pressure.clear();
   room.limited_by = escape(room.limited_by);
   room.account_reason = escape(room.account_reason);
   return room;

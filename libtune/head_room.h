@@ -16,10 +16,9 @@ struct HeadRoom {
   std::string limited_by;         ///< by what: one line, escaped
   bool account_to_reader = true;  ///< who fetches may join the reader's control group
   std::string account_reason;     ///< why not: one line; empty where it may
-  /// The memory.pressure of the process's group, for KernelFs, where a limit of it or of one above
-  /// is what counts: who is in it waits for memory because of that limit then, not because others
-  /// have too little. It may not exist; empty with v1 and where the machine's memory counts.
-  std::string own_pressure;
+  /// It is the limit of the process's own group that counts, and the pages are charged to that:
+  /// whatever is filled takes memory from nobody else.
+  bool of_own_group = false;
 };
 
 /// The least of what is left below the memory limits of the process's control group and of each

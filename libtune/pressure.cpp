@@ -17,14 +17,9 @@ uint64_t parse_memory_stall_us(std::string_view text) {
   return total && *total > 0 ? static_cast<uint64_t>(*total) : 0;
 }
 
-uint64_t read_memory_stall_us(const KernelFs& kernel, const std::string& own_pressure) {
-  const auto read = [&](const std::string& path) {
-    const auto text = kernel.read(path);
-    return text.ok() ? parse_memory_stall_us(text.value()) : 0;
-  };
-  const uint64_t own = own_pressure.empty() ? 0 : read(own_pressure);
-  const uint64_t all = read("proc/pressure/memory");
-  return all - std::min(all, own);
+uint64_t read_memory_stall_us(const KernelFs& kernel) {
+  const auto text = kernel.read("proc/pressure/memory");
+  return text.ok() ? parse_memory_stall_us(text.value()) : 0;
 }
 
 void MemoryPressure::look(uint64_t stall_us, uint64_t now_ns) {

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
 #include <string_view>
 
 #include "libtune/kernel_fs.h"
@@ -13,9 +12,8 @@ namespace tuneshift {
 /// proc/pressure/memory (Documentation/accounting/psi.rst). 0 for a text that does not say.
 uint64_t parse_memory_stall_us(std::string_view text);
 
-/// The same of this machine, less what it was in a control group that has the file `own_pressure`
-/// (HeadRoom): how long somebody else waited, at least. 0 where the kernel does not tell.
-uint64_t read_memory_stall_us(const KernelFs& kernel, const std::string& own_pressure);
+/// The same of this machine; 0 where the kernel does not tell.
+uint64_t read_memory_stall_us(const KernelFs& kernel);
 
 /// Tells from figures that are given now and then whether memory is so short that others wait for
 /// it: a tenth of the time between two looks. It stays short for a second after that.

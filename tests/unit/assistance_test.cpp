@@ -18,7 +18,7 @@ HeadRoom room(uint64_t bytes) {
           .limited_by = "memory.max of /a",
           .account_to_reader = true,
           .account_reason = "",
-          .own_pressure = ""};
+          .of_own_group = false};
 }
 
 /// A load of 8 GiB that mapped the file and closed it (safetensors), in order so far.

@@ -123,24 +123,27 @@ TEST_CASE("the tightest limit of all levels counts", "[head_room]") {
   CHECK(room_of(tree).bytes == 50 * MiB);
 }
 
-TEST_CASE("who waits for memory in a group with a limit is told apart where the limit counts",
-          "[head_room]") {
+TEST_CASE("a limit that others have no part in is told apart where it counts", "[head_room]") {
   KernelTree tree = machine_v2("/a/b");
-  CHECK(room_of(tree).own_pressure.empty());
-  tree.add(file("sys/fs/cgroup/a/memory.max", std::to_string(800 * MiB)));
-  tree.add(file("sys/fs/cgroup/a/memory.stat", stat_v2(100)));
-  // Its siblings have part in that limit.
-  CHECK(room_of(tree).own_pressure == "sys/fs/cgroup/a/b/memory.pressure");
-  tree.set("proc/meminfo", "MemAvailable: 102400 kB\n");
-  CHECK(room_of(tree).own_pressure.empty());
-  tree.set("proc/meminfo", "MemAvailable: 8388608 kB\n");
+  CHECK_FALSE(room_of(tree).of_own_group);
+  tree.add(file("sys/fs/cgroup/a/b/memory.max", std::to_string(800 * MiB)));
+  tree.add(file("sys/fs/cgroup/a/b/memory.stat", stat_v2(100)));
+  CHECK(room_of(tree).of_own_group);
 
-  tree.add(file("sys/fs/cgroup/a/b/memory.oom.group", "1\n"));
-  CHECK(room_of(tree).own_pressure == "sys/fs/cgroup/a/b/memory.pressure");
-  tree.set("proc/self/cgroup", "0::/daemon\n");
-  tree.add(file("sys/fs/cgroup/daemon/memory.max", std::to_string(200 * MiB)));
-  tree.add(file("sys/fs/cgroup/daemon/memory.stat", stat_v2(10)));
-  CHECK(room_of(tree).own_pressure.empty());
+  SECTION("its siblings have part in the limit of the group above") {
+    tree.add(file("sys/fs/cgroup/a/memory.max", std::to_string(700 * MiB)));
+    tree.add(file("sys/fs/cgroup/a/memory.stat", stat_v2(100)));
+    CHECK_FALSE(room_of(tree).of_own_group);
+  }
+  SECTION("all have part in the machine's memory") {
+    tree.set("proc/meminfo", "MemAvailable: 102400 kB\n");
+    CHECK_FALSE(room_of(tree).of_own_group);
+  }
+  SECTION("what the daemon is charged is not below that limit") {
+    CHECK_FALSE(read_head_room(tree.open(), kPid, true).of_own_group);
+    tree.add(file("sys/fs/cgroup/a/b/memory.oom.group", "1\n"));
+    CHECK_FALSE(room_of(tree).of_own_group);
+  }
 }
 
 TEST_CASE("v1: the figures of the whole hierarchy count", "[head_room]") {

@@ -2,7 +2,6 @@
 #include "libtune/pressure.h"
 
 #include "tests/catch.h"
-#include "tests/unit/kernel_tree.h"
 
 using namespace tuneshift;
 
@@ -19,21 +18,6 @@ TEST_CASE("the time that processes waited for memory is read", "[pressure]") {
   CHECK(parse_memory_stall_us("some avg10=0.00 total=-5\n") == 0);
   CHECK(parse_memory_stall_us("some total=\n") == 0);
   CHECK(parse_memory_stall_us("") == 0);
-}
-
-TEST_CASE("what was waited in one's own group is not what others waited", "[pressure]") {
-  const test::KernelTree tree{
-      test::file("proc/pressure/memory", "some avg10=0.00 avg60=0.00 avg300=0.00 total=900\n"),
-      test::file("sys/fs/cgroup/a/memory.pressure", "some avg10=0.00 total=700\n"),
-      test::file("sys/fs/cgroup/b/memory.pressure", "some avg10=0.00 total=901\n")};
-  const auto read = [kernel = tree.open()](const char* own) {
-    return read_memory_stall_us(kernel, own);
-  };
-  CHECK(read("") == 900);
-  CHECK(read("sys/fs/cgroup/a/memory.pressure") == 200);
-  // Read a little later than the other.
-  CHECK(read("sys/fs/cgroup/b/memory.pressure") == 0);
-  CHECK(read("sys/fs/cgroup/none/memory.pressure") == 900);
 }
 
 TEST_CASE("memory is short when a tenth of the time was waited for it, and for a second after",
