@@ -57,7 +57,7 @@ bool ReaderLook::look(FollowReport& report, size_t turns) {
 void ReaderLook::look_at_pages(Coverage& coverage, size_t turns) {
   const uint64_t since_ns = monotonic_now_ns() - mappings_ns_;
   if (since_ns >= mappings_part * mappings_cost_ns_) look_at_mappings();
-  bool behind_seen = false;
+  bool behind_seen = true;  // a reader begins at the beginning
   turn_ = (turn_ + 1) % turns;
   for (size_t part = 0; part < Coverage::parts(file_size_); ++part) {
     if (coverage.has(part)) {

@@ -21,6 +21,7 @@ namespace {
 constexpr uint64_t file_bytes = 64 * mib;
 constexpr size_t page = 4096;
 constexpr size_t parts = 1024;  // of such a file
+constexpr size_t alone = 20;    // each is seen by a look of its own: more than the early ones
 
 /// Followers on a loop of their own that keep what was said last of each reader.
 struct Following {
@@ -110,6 +111,10 @@ TEST_CASE("one page of each part, touched in no order, is seen", "[follow]") {
   Process reader([&] {
     const volatile char* const at = map_file(path);
     if (at == nullptr) return false;
+    for (size_t touched = 0; touched < alone; ++touched) {
+      Process::wait_for_go();
+      (void)at[Coverage::place(2 * touched, file_bytes)];
+    }
     Process::wait_for_go();
     // All but two of eight, which a look that goes through them by turns comes to last.
     for (size_t part = parts; part-- > 0;) {
@@ -120,6 +125,10 @@ TEST_CASE("one page of each part, touched in no order, is seen", "[follow]") {
   const Reader id = reader_of(reader, path);
   Following following;
   REQUIRE(following.followers.start(id, file_bytes).ok());
+  for (size_t touched = 1; touched <= alone; ++touched) {
+    reader.go();
+    following.run_until_covered(id, touched);
+  }
   reader.go();
   following.run_until_covered(id, parts / 4 * 3);
 }
