@@ -168,20 +168,24 @@ class UnattachedMount:
     from attach() on: what mount(2) does in one go (fsopen(2), fsconfig(2), fsmount(2), move_mount(2))."""
 
     FSOPEN, FSCONFIG, FSMOUNT, MOVE_MOUNT = 430, 431, 432, 429
+    CLOEXEC = 1
     SET_STRING, CREATE = 1, 6
     AT_FDCWD, FROM_DESCRIPTOR = -100, 4
 
-    def __init__(self, folder):
+    def __init__(self, stack, folder):
+        self.stack = stack
         self.folder = folder
-        self.attached = False
-        self.fuse = os.open("/dev/fuse", os.O_RDWR)
-        before = set(os.listdir("/sys/class/bdi"))
-        self.context = self._call(self.FSOPEN, b"fuse", 0)
-        options = {"fd": self.fuse, "rootmode": "40000", "user_id": 0, "group_id": 0}
+        fuse = os.open("/dev/fuse", os.O_RDWR)
+        stack.callback(os.close, fuse)
+        self.context = self._call(self.FSOPEN, b"fuse", self.CLOEXEC)
+        stack.callback(os.close, self.context)
+        options = {"fd": fuse, "rootmode": "40000", "user_id": 0, "group_id": 0}
         for key, value in options.items():
-            self._call(self.FSCONFIG, self.context, self.SET_STRING, key.encode(), str(value).encode(), 0)
+            self._call(self.FSCONFIG, self.context, self.SET_STRING, key.encode(),
+                       str(value).encode(), 0)
+        before = set(os.listdir("/sys/class/bdi"))
         self._call(self.FSCONFIG, self.context, self.CREATE, None, None, 0)
-        self.number, = set(os.listdir("/sys/class/bdi")) - before
+        self.numbers = set(os.listdir("/sys/class/bdi")) - before
 
     @staticmethod
     def _call(number, *arguments):
@@ -192,19 +196,13 @@ class UnattachedMount:
         return result
 
     def attach(self):
-        mount = self._call(self.FSMOUNT, self.context, 0, 0)
-        self._call(self.MOVE_MOUNT, mount, b"", self.AT_FDCWD, self.folder.encode(), self.FROM_DESCRIPTOR)
-        os.close(mount)
-        self.attached = True
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        os.close(self.context)
-        os.close(self.fuse)
-        if self.attached:
-            subprocess.run(["umount", "--lazy", self.folder], check=True)
+        mount = self._call(self.FSMOUNT, self.context, self.CLOEXEC, 0)
+        try:
+            self._call(self.MOVE_MOUNT, mount, b"", self.AT_FDCWD, self.folder.encode(),
+                       self.FROM_DESCRIPTOR)
+        finally:
+            os.close(mount)
+        self.stack.callback(subprocess.run, ["umount", "--lazy", self.folder], check=True)
 
 
 class Kinds(BusCase):
@@ -220,13 +218,23 @@ rules:
       read_ahead_kb: {{at_least: {RAISED_KB}}}
 """}
 
+    def mounted(self):
+        """A mount that came within half of the time in which a number is left alone."""
+        folder = self.enter(Scratch("/dev/shm", "bus")).folder("mount")
+        for _ in range(10):
+            started = time.monotonic()
+            with contextlib.ExitStack() as stack:
+                mount = UnattachedMount(stack, folder)
+                self.call("Verify")  # behind the news of the number
+                mount.attach()
+                if time.monotonic() - started < 0.5 and len(mount.numbers) == 1:
+                    self.addCleanup(stack.pop_all().close)
+                    return mount.numbers.pop()
+        return self.skipTest("this machine is too busy")
+
     def test_a_mount_after_the_hold_gets_what_is_for_its_kind(self):
         self.hold("throughput", ttl=600)
-        folder = self.enter(Scratch("/dev/shm", "bus")).folder("mount")
-        mount = self.enter(UnattachedMount(folder))
-        self.call("Verify")  # behind the news of the number
-        mount.attach()
-        path = f"/sys/class/bdi/{mount.number}/read_ahead_kb"
+        path = f"/sys/class/bdi/{self.mounted()}/read_ahead_kb"
         self.wait_equal(lambda: read(path) != "128", True)
         self.assertEqual(read(path), RAISED_KB)
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""In all the cases before this one the unit's filters have refused no system call that the daemon or
-one of its helpers needs. (The service manager has its filters logged: machine.py.)"""
+"""In all the cases since this machine booted the unit's filters have refused no system call that the
+daemon or one of its helpers needs. (The service manager has its filters logged: machine.py.)"""
 
 import pathlib
 import re
