@@ -149,9 +149,11 @@ void Accelerator::follow(Ahead& ahead, const Subject& subject) {
   Followed& followed = ahead.readers[subject.reader];
   followed.mapped = subject.question.mapped;
   followed.is_old = subject.loaded_before;
-  followed.consumed_bytes = followed.moved_bytes = followed.position_bytes =
-      subject.question.missed_bytes;
-  if (!followed.mapped) ahead.read_bytes = std::max(ahead.read_bytes, followed.position_bytes);
+  if (!followed.mapped) {
+    followed.consumed_bytes = followed.moved_bytes = followed.position_bytes =
+        subject.question.missed_bytes;
+    ahead.read_bytes = std::max(ahead.read_bytes, followed.position_bytes);
+  }
   start_follower(ahead, subject.reader, followed);
 }
 
@@ -240,7 +242,7 @@ uint64_t Accelerator::consumed(const Reader& reader) const {
 }
 
 uint64_t Accelerator::consumed_at_end(const Reader& reader) const {
-  const uint64_t had = consumed(reader);
+  const uint64_t had = std::max(consumed(reader), hooks_.bytes_seen(reader));
   const auto found = files_.find(reader.file);
   if (found == files_.end()) return had;
   const Ahead& ahead = found->second;
@@ -282,7 +284,7 @@ void Accelerator::on_report(const Reader& reader, const FollowReport& report) {
   const auto at = ahead.readers.find(reader);
   if (at == ahead.readers.end()) return;
   Followed& followed = at->second;
-  count(ahead, followed, reader, report);
+  count(ahead, followed, report);
   if (followed.has_all) followers_.stop(reader);
   ahead.told_ns = monotonic_ns();
   if (const uint64_t since_us = (ahead.told_ns - ahead.rate_ns) / 1000; since_us >= rate_us) {
@@ -308,8 +310,7 @@ bool Accelerator::move_on(Ahead& ahead, Followed& followed) const {
   return true;
 }
 
-void Accelerator::count(Ahead& ahead, Followed& followed, const Reader& reader,
-                        const FollowReport& report) const {
+void Accelerator::count(Ahead& ahead, Followed& followed, const FollowReport& report) const {
   const uint64_t size = ahead.subject.question.file_size;
   const bool is_old = std::exchange(followed.is_old, false);
   const size_t fresh = ahead.covered.add(report.coverage);
@@ -323,8 +324,6 @@ void Accelerator::count(Ahead& ahead, Followed& followed, const Reader& reader,
   followed.own_parts += fresh;
   followed.consumed_bytes =
       std::max(followed.consumed_bytes, Coverage::bytes(followed.own_parts, size));
-  // Its own misses are in as well, once they are touched.
-  followed.consumed_bytes = std::max(followed.consumed_bytes, hooks_.bytes_seen(reader));
 }
 
 void Accelerator::on_timer() {
@@ -333,10 +332,6 @@ void Accelerator::on_timer() {
   for (auto& [file, ahead] : files_) {
     for (auto& [reader, followed] : ahead.readers) start_follower(ahead, reader, followed);
     if (ahead.progress.ended) continue;
-    // Of one that could not be followed nothing else tells.
-    for (auto& [reader, followed] : ahead.readers) {
-      followed.consumed_bytes = std::max(followed.consumed_bytes, hooks_.bytes_seen(reader));
-    }
     // One that is paced reports rarely; where its store hangs others read no longer either.
     const bool waits = !ahead.permit.paced && ahead.permit.budget_bytes >
                                                   ahead.progress.fetched_bytes + most_rounded_bytes;
@@ -417,11 +412,12 @@ bool Accelerator::is_fetched(const Ahead& ahead) const {
   return ahead.progress.fetched_bytes + least_missing_bytes >= ahead.subject.question.file_size;
 }
 
-uint64_t Accelerator::consumed_of(const Ahead& ahead) {
+uint64_t Accelerator::consumed_of(const Ahead& ahead) const {
   uint64_t consumed = std::max(
       ahead.read_bytes, Coverage::bytes(ahead.covered.count(), ahead.subject.question.file_size));
+  // Its own misses are in as well, and all that tells of one that could not be followed.
   for (const auto& [reader, followed] : ahead.readers) {
-    consumed = std::max(consumed, followed.consumed_bytes);
+    consumed = std::max({consumed, followed.consumed_bytes, hooks_.bytes_seen(reader)});
   }
   return consumed;
 }

@@ -70,8 +70,8 @@ class Accelerator {
 
   /// Whether this reader is read ahead of, or was and is still followed.
   [[nodiscard]] bool follows(const Reader& reader) const;
-  /// How much of the file has come to the reader, as last heard: where several read it, to it
-  /// first, so that the sum of them is the file.
+  /// How much of the file was last seen to have come to the reader: where several read it, to it
+  /// first, so that the sum of them is the file. Its misses are in once it has touched them.
   [[nodiscard]] uint64_t consumed(const Reader& reader) const;
   /// The same of a reader that has just ended, which nothing tells of any more: what it had, and
   /// what it will have taken since at the rate it had.
@@ -113,8 +113,7 @@ class Accelerator {
   void on_report(const Reader& reader, const FollowReport& report);
   /// By what a reader without a mapping has read, as far as that has arrived: true when it got on.
   bool move_on(Ahead& ahead, Followed& followed) const;
-  void count(Ahead& ahead, Followed& followed, const Reader& reader,
-             const FollowReport& report) const;
+  void count(Ahead& ahead, Followed& followed, const FollowReport& report) const;
   void on_timer();
   void set_timer();
   void follow(Ahead& ahead, const Subject& subject);
@@ -128,7 +127,7 @@ class Accelerator {
   [[nodiscard]] uint64_t arrived(const Ahead& ahead) const;
   /// Whether a worker has nothing left to do there.
   [[nodiscard]] bool is_fetched(const Ahead& ahead) const;
-  [[nodiscard]] static uint64_t consumed_of(const Ahead& ahead);
+  [[nodiscard]] uint64_t consumed_of(const Ahead& ahead) const;
 
   const KernelFs& kernel_;
   Hooks hooks_;

@@ -313,7 +313,9 @@ Detector::Changes Detector::on_consumed(const Reader& reader, uint64_t bytes, ui
   if (suspect.state != Suspect::State::loading && suspect.state != Suspect::State::recognised) {
     return changes;
   }
-  if (bytes <= suspect.bytes_in()) return changes;
+  // Fewer than were missed are news as well: a miss counts when it is asked for, and a window of a
+  // slow store may come for longer than a load may be silent.
+  if (bytes <= suspect.consumed) return changes;
   suspect.consumed = bytes;
   suspect.read_seen = true;
   suspect.last_ns = std::max(suspect.last_ns, now_ns);

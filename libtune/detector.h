@@ -60,8 +60,8 @@ class Detector {
   Changes on_sample(const Reader& reader, const ProcessSample& sample, uint64_t now_ns);
   /// A fresh count between two events; see active_readers().
   Changes on_bytes(const Reader& reader, uint64_t bytes, uint64_t now_ns);
-  /// How much of its file has come in this load to a reader that is read ahead of: its misses tell
-  /// no longer.
+  /// How much of its file was seen to come in this load to a reader that is read ahead of: its
+  /// misses tell no longer, and count before they come.
   Changes on_consumed(const Reader& reader, uint64_t bytes, uint64_t now_ns);
   Changes on_process_gone(const ProcessId& process, uint64_t now_ns);
   /// Call at next_deadline_ns(), after on_bytes() for active_readers().

@@ -23,12 +23,13 @@ class SlowCase(BusCase):
 
     configuration = ON
     store_options = ()
+    model_bytes = MODEL_BYTES
 
     def setUp(self):
         super().setUp()
         memory = self.enter(Scratch("/dev/shm", "prefetch"))
         source, mount = memory.folder("source"), memory.folder("mount")
-        make_model(bus_case.BUILD, os.path.join(source, "model.safetensors"), MODEL_BYTES)
+        make_model(bus_case.BUILD, os.path.join(source, "model.safetensors"), self.model_bytes)
         make_model(bus_case.BUILD, os.path.join(source, "other"), 100 * MIB)
         self.store = self.enter(SlowStore(bus_case.BUILD, source, mount, *self.store_options))
         self.model = os.path.join(mount, "model.safetensors")
@@ -91,6 +92,23 @@ class Helped(SlowCase):
         reader = self.reader("mmap-sequential", "--serve")
         self.assertEqual(self.assistance(self.finished(reader)["load"]), "re-windowed")
         self.assertEqual(self.history("prefetching"), [])
+
+
+class OfALowRate(SlowCase):
+    """A window comes for longer than a load may be silent, and counts when it is asked for."""
+
+    configuration = ON.replace("settle: 1s", "settle: 1s, size_floor: 64MiB")
+    store_options = ("--rate", str(12 * MIB))
+    model_bytes = 72 * MIB
+
+    def test_what_comes_of_a_window_keeps_the_load_alive(self):
+        device = os.stat(self.model).st_dev
+        write(f"/sys/class/bdi/{os.major(device)}:{os.minor(device)}/read_ahead_kb", str(24 << 10))
+        reader = self.reader("mmap-sequential", "--close", "--serve")
+        reader.loaded()
+        [row] = self.wait_history("finished", pid=reader.pid)
+        self.assertEqual(row["reason"], "all bytes are in")
+        self.assertEqual(len(self.history("started", pid=reader.pid)), 1)
 
 
 class Interrupted(SlowCase):

@@ -103,6 +103,18 @@ TEST_CASE("what came to a suspect that is read ahead of makes it a load as well"
   CHECK(detector.next_deadline_ns() == 3500 * ms);
 }
 
+TEST_CASE("what comes of a window that was asked for at once is a sign of life") {
+  const Reader reader = reader_of(10);
+  Detector detector = loading_detector(reader);
+  detector.on_event(event_at(reader, Evidence::read_miss, 400 * ms, 2 * proof));
+  CHECK(kinds(detector.on_consumed(reader, proof, 2000 * ms)) == Kinds{Kind::progress});
+  CHECK(detector.load(1)->loaded_bytes == 2 * proof);
+  CHECK(detector.next_deadline_ns() == 4000 * ms);
+  // The same once more is no news.
+  CHECK(detector.on_consumed(reader, proof, 3000 * ms).empty());
+  CHECK(kinds(detector.on_timer(4000 * ms)) == Kinds{Kind::abandoned});
+}
+
 TEST_CASE("a server that was read ahead of loads again when it misses again") {
   const Reader reader = reader_of(10);
   Detector detector = loading_detector(reader);
