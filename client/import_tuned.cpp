@@ -50,7 +50,7 @@ void add_import_verbs(CLI::App& app, Session& session) {
   verb->add_option("NAME", arguments->name, "Such as throughput-performance")->required();
   verb->add_option("--directory", arguments->directories,
                    "Folder of tuned's profiles; several, the later ones override the earlier "
-                   "(/usr/lib/tuned, /etc/tuned)")
+                   "(/usr/lib/tuned, /etc/tuned, and profiles in both)")
       ->type_name("DIR")
       ->expected(1)
       ->allow_extra_args(false)

@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <ctime>
 #include <optional>
+#include <utility>
+#include <vector>
 
 #include "daemon/process_identity.h"
 #include "daemon/unique_fd.h"
@@ -22,6 +24,7 @@ namespace tuneshift {
 namespace {
 
 constexpr size_t most_threads = 256;
+constexpr size_t most_directories = 16;
 constexpr size_t longest_names = 1024;
 constexpr size_t longest_settings = 64 << 10;
 constexpr uint64_t second_ns = 1'000'000'000;
@@ -108,6 +111,20 @@ std::string main_setting(const TunedPaths& paths, std::string_view key) {
   return "";
 }
 
+// tuned-main.conf(5): separated by , or ;
+std::vector<std::string> profile_directories(const TunedPaths& paths) {
+  const std::string named = main_setting(paths, "profile_dirs");
+  std::vector<std::string> directories;
+  for (size_t begin = 0; begin < named.size() && directories.size() < most_directories;) {
+    const size_t end = std::min(named.find_first_of(",;", begin), named.size());
+    std::string directory = one_line(named.substr(begin, end - begin));
+    if (!directory.empty() && directory.front() == '/') directories.push_back(std::move(directory));
+    begin = end + 1;
+  }
+  if (!directories.empty()) return directories;
+  return tuned_directories(paths.library_directory, paths.config_directory);
+}
+
 bool is_off(std::string text) {
   std::transform(text.begin(), text.end(), text.begin(),
                  [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
@@ -126,7 +143,7 @@ bool is_pid_file_of(const TunedPaths& paths, pid_t pid) {
 }
 
 bool rolls_back(const TunedPaths& paths) {
-  return !is_off(main_setting(paths, "daemon"));
+  return !is_off(main_setting(paths, "daemon")) && main_setting(paths, "rollback") != "not_on_exit";
 }
 
 uint64_t newest_thread_ns(const KernelFs& kernel, pid_t pid) {
@@ -161,8 +178,7 @@ ActiveProfiles read_active_profiles(const TunedPaths& paths, bool had_post_loade
 Result<KeptValues> read_kept_values(const KernelFs& kernel, const TunedPaths& paths,
                                     const std::string& profiles) {
   if (profiles.empty()) return KeptValues{};
-  const auto profile =
-      read_tuned_profile(kernel, {paths.library_directory, paths.config_directory}, profiles);
+  const auto profile = read_tuned_profile(kernel, profile_directories(paths), profiles);
   if (!profile) return profile.error();
   KeptValues values = tuned_values(kernel, profile.value());
   if (is_off(main_setting(paths, "reapply_sysctl"))) return values;

@@ -25,7 +25,8 @@ pid_t find_tuned(const KernelFs& kernel, const TunedPaths& paths);
 /// was killed leaves it behind.
 bool is_pid_file_of(const TunedPaths& paths, pid_t pid);
 
-/// Whether tuned rolls back as it ends: not with daemon = 0 in tuned-main.conf.
+/// Whether tuned rolls back as it ends: not with daemon = 0 or rollback = not_on_exit in
+/// tuned-main.conf.
 bool rolls_back(const TunedPaths& paths);
 
 /// When the newest thread of a process began, in ns of CLOCK_BOOTTIME: tuned makes one for each
@@ -44,7 +45,8 @@ struct ActiveProfiles {
 /// half written only where `had_post_loaded` one.
 ActiveProfiles read_active_profiles(const TunedPaths& paths, bool had_post_loaded);
 
-/// What these profiles set on this machine, and what the settings of sysctl.d make of it.
+/// What these profiles set on this machine, and what the settings of sysctl.d make of it. They lie
+/// in the profile_dirs of tuned-main.conf, where it names none in tuned_directories().
 Result<KeptValues> read_kept_values(const KernelFs& kernel, const TunedPaths& paths,
                                     const std::string& profiles);
 

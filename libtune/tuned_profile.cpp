@@ -277,8 +277,8 @@ class Reader {
 
 }  // namespace
 
-std::vector<std::string> tuned_directories() {
-  return {"/usr/lib/tuned", "/etc/tuned"};
+std::vector<std::string> tuned_directories(const std::string& library, const std::string& config) {
+  return {library, config, library + "/profiles", config + "/profiles"};
 }
 
 Result<TunedProfile> read_tuned_profile(const KernelFs& kernel,

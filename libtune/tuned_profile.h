@@ -29,8 +29,11 @@ struct TunedProfile {
   std::vector<std::string> problems;  ///< what could not be followed, a sentence each
 };
 
-/// /usr/lib/tuned, /etc/tuned: a profile in a later one hides that of an earlier one.
-std::vector<std::string> tuned_directories();
+/// Where tuned has its profiles, in folders of its own: there itself (until 2.23), and in
+/// `profiles` below (CFG_DEF_PROFILE_DIRS in tuned/consts.py of 2.25). A profile in a later one
+/// hides that of an earlier one.
+std::vector<std::string> tuned_directories(const std::string& library = "/usr/lib/tuned",
+                                           const std::string& config = "/etc/tuned");
 
 /// Reads NAME/tuned.conf in the last of the directories that has it, and what it includes, as
 /// tuned 2.20 merges them; several names, separated by blanks, as tuned does with several. The

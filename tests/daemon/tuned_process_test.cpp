@@ -61,3 +61,37 @@ TEST_CASE("an empty post-loaded profile is half written only where there was one
   tuned.age("post_loaded_profile", 60);
   CHECK_FALSE(read_active_profiles(tuned.paths, true).is_half_written);
 }
+
+TEST_CASE("tuned's profiles are found where any of its releases has them, or where it is told to") {
+  Settings tuned;
+  const KernelTree machine{file("proc/sys/vm/swappiness", "60\n")};
+  const KernelFs kernel = machine.open();
+  const auto kept = [&] {
+    const auto values = read_kept_values(kernel, tuned.paths, "one");
+    return values && !values.value().empty() ? values.value().begin()->second : "none";
+  };
+  const auto sets = [](const std::string& value) {
+    return "[sysctl]\nvm.swappiness=" + value + "\n";
+  };
+  CHECK(kept() == "none");
+  tuned.write("one/tuned.conf", sets("1"));
+  CHECK(kept() == "1");
+  tuned.write("profiles/one/tuned.conf", sets("2"));
+  CHECK(kept() == "2");
+  tuned.write("elsewhere/one/tuned.conf", sets("3"));
+  tuned.write("later/two/tuned.conf", sets("4"));
+  tuned.write("tuned-main.conf", "profile_dirs = " + tuned.tree.root() + "/elsewhere ; " +
+                                     tuned.tree.root() + "/later,relative\n");
+  CHECK(kept() == "3");
+}
+
+TEST_CASE("tuned rolls back as it ends unless its configuration says otherwise") {
+  Settings tuned;
+  CHECK(rolls_back(tuned.paths));
+  tuned.write("tuned-main.conf", "rollback = auto\n");
+  CHECK(rolls_back(tuned.paths));
+  tuned.write("tuned-main.conf", "rollback = not_on_exit\n");
+  CHECK_FALSE(rolls_back(tuned.paths));
+  tuned.write("tuned-main.conf", "daemon = 0\n");
+  CHECK_FALSE(rolls_back(tuned.paths));
+}

@@ -157,13 +157,13 @@ TEST_CASE("an imported profile is one of ours", "[tuned]") {
 }
 
 TEST_CASE("every profile of the distribution's tuned can be imported", "[tuned]") {
-  const auto names = list_tuned_profiles({"/usr/lib/tuned"});
+  const auto names = list_tuned_profiles(tuned_directories());
   if (names.empty()) return;  // there is no tuned here
   const KernelTree tree = machine_tree();
   const KernelFs kernel = tree.open();
   for (const std::string& name : names) {
     CAPTURE(name);
-    const auto profile = read_tuned_profile(kernel, {"/usr/lib/tuned"}, name);
+    const auto profile = read_tuned_profile(kernel, tuned_directories(), name);
     REQUIRE(profile);
     CHECK(mistakes_in(import_tuned(profile.value()).yaml).empty());
   }
