@@ -41,7 +41,8 @@ def _measure(store, daemon, row, group, number, rounds, say):
             store.load("read", ("--discard",), MODEL)
 
     def load():
-        return statistics.median(store.load(row.mode, row.options, MODEL, group=group)
+        return statistics.median(store.load(row.mode, row.options, MODEL, group=group,
+                                            cached=row.cached)
                                  for _ in range(CACHED_LOADS if row.cached else 1))
 
     prepare()

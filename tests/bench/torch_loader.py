@@ -4,6 +4,7 @@ import os
 import statistics
 import subprocess
 
+from lib.machine import TOUCH
 from lib.processes import Failed
 
 from figures import figure
@@ -18,7 +19,8 @@ torch.save({f"layer{i}.weight": torch.rand(4 << 20) for i in range(int(sys.argv[
 """
 # Imported before: what is measured is the load.
 LOAD = """
-import sys, time, torch
+import subprocess, sys, time, torch
+subprocess.run([sys.executable, "-c", sys.argv[2], sys.argv[3]], check=True)
 began = time.monotonic()
 torch.load(sys.argv[1])
 print((time.monotonic() - began) * 1000)
@@ -33,6 +35,11 @@ def _run(program, *arguments):
     return done.stdout
 
 
+def _load(store):
+    """Milliseconds."""
+    return float(_run(LOAD, store.path(MODEL), TOUCH, str(3 * MODEL_BYTES)))
+
+
 def torch_loader(stack, build, memory, daemon, rounds, say):
     try:
         _run("import torch")
@@ -44,11 +51,11 @@ def torch_loader(stack, build, memory, daemon, rounds, say):
     stock, helped, warm, ceiling = [], [], [], []
     for number in range(1, rounds + 1):
         store.make_cold(MODEL)
-        stock.append(float(_run(LOAD, store.path(MODEL))))
-        warm.append(float(_run(LOAD, store.path(MODEL))))
+        stock.append(_load(store))
+        warm.append(_load(store))
         store.make_cold(MODEL)
         daemon.start()
-        helped.append(float(_run(LOAD, store.path(MODEL))))
+        helped.append(_load(store))
         daemon.stop()
         ceiling.append(store.ceiling(MODEL))
         say(f"torch {number}/{rounds}: {stock[-1]:.0f} → {helped[-1]:.0f} ms, warm {warm[-1]:.0f}, "

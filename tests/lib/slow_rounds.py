@@ -3,7 +3,7 @@
 import os
 import statistics
 
-from .machine import Snapshot, make_cold
+from .machine import Snapshot, make_cold, touch_free_memory
 from .programs import SlowStore, load, make_model
 from .processes import wait_for
 from .service import History
@@ -40,9 +40,13 @@ class SlowRounds:
                    "--no-sync")
         stack.enter_context(SlowStore(build, memory.join("source"), memory.join("mount")))
 
+    def _load(self, mode, *options):
+        touch_free_memory(3 * MODEL_BYTES)
+        return load(self.build, mode, self.path, *options)
+
     def stock(self, mode):
         make_cold(self.path)
-        self.series[mode].stock.append(load(self.build, mode, self.path))
+        self.series[mode].stock.append(self._load(mode))
         return self.series[mode].stock[-1]
 
     def helped(self, mode):
@@ -52,7 +56,7 @@ class SlowRounds:
         make_cold(self.path)
         self.daemon.start()
         history = History(self.daemon)
-        series.helped.append(load(self.build, mode, self.path))
+        series.helped.append(self._load(mode))
 
         def rewindowed():
             history.poll()
@@ -74,5 +78,5 @@ class SlowRounds:
     def measure_ceiling(self):
         """O_DIRECT with 16 requests of 1 MiB in flight: what the store can give."""
         make_cold(self.path)
-        self.ceiling.append(load(self.build, "direct", self.path, "--threads", "16", "--discard"))
+        self.ceiling.append(self._load("direct", "--threads", "16", "--discard"))
         return self.ceiling[-1]
