@@ -4,15 +4,17 @@
 import re
 import subprocess
 
-SUITE = "bookworm"
+SUITE = "bookworm"  # this machine's own
 
 
 class AptError(Exception):
     pass
 
 
-def sources():
-    """The suite's sources as this machine has them configured, as lines of a sources.list."""
+def sources(suite=SUITE):
+    """A suite's sources as lines of a sources.list: of its own as this machine has them configured."""
+    if suite != SUITE:
+        return [f"deb {archive()} {suite} main"]
     command = ["apt-get", "indextargets", "--format",
                "$(ORIGIN) $(COMPONENT) $(RELEASE) $(REPO_URI)", "Created-By: Packages"]
     for attempt in (1, 2):
@@ -35,6 +37,13 @@ def archive():
     return next(line.split()[1] for line in sources() if line.endswith(f" {SUITE} main"))
 
 
+def dependencies(package):
+    """The names of what a package file depends on, of alternatives the first."""
+    text = subprocess.run(["dpkg-deb", "--field", str(package), "Depends"], check=True,
+                          capture_output=True, text=True).stdout
+    return [item.split("|")[0].split("(")[0].strip() for item in text.split(",")]
+
+
 def options():
     """The proxies and date checks of this machine: what its apt needs, the image's needs too."""
     dump = subprocess.run(["apt-config", "dump", "Acquire"], check=True, capture_output=True,
@@ -49,7 +58,7 @@ class Index:
     def __init__(self, directory, other_suite):
         self.directory_ = directory
         (directory / "lists").mkdir(parents=True, exist_ok=True)
-        lines = [*sources(), f"deb {archive()} {other_suite} main"]
+        lines = [*sources(), *sources(other_suite)]
         (directory / "sources.list").write_text("\n".join(lines) + "\n")
         self.run_("apt-get", "update", "-qq")
 

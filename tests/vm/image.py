@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The cached disk image of the virtual machine: Debian 12 with what a target machine has, and the
-kernels that it can be booted with."""
+"""The cached disk image of the virtual machine: a release of Debian with what a target machine has, and
+the kernels that it can be booted with."""
 
 import fcntl
 import hashlib
@@ -18,8 +18,7 @@ import machine
 PACKAGES = """
     systemd systemd-sysv dbus polkitd udev kmod linux-image-amd64 initramfs-tools tuned
     e2fsprogs iproute2 procps python3 fuse3 dmsetup nfs-kernel-server
-    ansible-core libmicrohttpd12 libprometheus-cpp-core1.0 python3-apt
-    libsdbus-c++1 libsystemd0 libbpf1 libyaml-cpp0.7 libspdlog1.10 liburing2 libfuse3-3 libseccomp2
+    ansible-core python3-apt liburing2
 """.split()
 SIZE = "4G"
 DEADLINE_S = 900
@@ -67,29 +66,29 @@ class ImageError(Exception):
     pass
 
 
-def recipe_key():
-    """Names the image by all that it is made from: these files are the recipe."""
+def recipe_key(libraries):
+    """Names the image by all that it is made from: these files and packages are the recipe."""
     recipe = b"".join((HERE / name).read_bytes() for name in ("debian.py", "image.py", "kernels.py"))
-    return hashlib.sha256(recipe).hexdigest()[:16]
+    return hashlib.sha256(recipe + " ".join(libraries).encode()).hexdigest()[:16]
 
 
-def debootstrap(directory, log, packages):
+def debootstrap(directory, log, suite, libraries, packages):
     """Fills `directory`, in a mount name space of its own: whatever happens, none of its mounts is
     seen here, and so nothing of this machine lies in what is deleted afterwards."""
     sources = directory.with_name("sources.list")
-    sources.write_text("\n".join(debian.sources()) + "\n")
+    sources.write_text("\n".join(debian.sources(suite)) + "\n")
     unit = directory.with_name("tuneshift-vm.service")
     unit.write_text(HOOK_UNIT)
     command = ["unshare", "--mount", "mmdebstrap", "--mode=root", "--variant=minbase",
                "--format=directory", *debian.options(),
                *(f"--dpkgopt=path-exclude=/usr/share/{what}/*"
                  for what in ("man", "doc", "locale")),
-               "--include=" + ",".join(PACKAGES),
+               "--include=" + ",".join(PACKAGES + libraries),
                "--essential-hook=" + INITRAMFS_HOOK,
                f"--customize-hook=copy-in {unit} /etc/systemd/system",
                "--customize-hook=" + CUSTOMIZE_HOOK,
                "--customize-hook=" + kernels.hook(packages),
-               debian.SUITE, str(directory), str(sources)]
+               suite, str(directory), str(sources)]
     with open(log, "wb") as output:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output,
                                    stderr=subprocess.STDOUT, start_new_session=True,
@@ -117,13 +116,13 @@ def take_kernels(root, directory):
         shutil.move(root / f"boot/initrd.img-{version}", place / "initrd")
 
 
-def build(image, log, packages):
+def build(image, log, suite, libraries, packages):
     work = image.with_name(image.name + ".new")
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     try:
         root = work / "root"
-        debootstrap(root, log, packages)
+        debootstrap(root, log, suite, libraries, packages)
         take_kernels(root, work / "kernels")
         make_ext4(work / "root.img", SIZE, root, "tuneshift-root")
         for scrap in ("sources.list", "tuneshift-vm.service"):
@@ -141,18 +140,21 @@ def make_ext4(path, size, content, label):
                    check=True, stdout=subprocess.DEVNULL)
 
 
-def ensure(cache, say):
-    """The directory of the image (root.img, kernels/), made when the cache lacks it."""
+def ensure(cache, suite, libraries, say):
+    """The directory of the image (root.img, kernels/) with these packages beside those that all
+    machines have, made when the cache lacks it. Only this machine's own suite has more kernels than
+    its own."""
     cache.mkdir(parents=True, exist_ok=True)
     with open(cache / "lock", "w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        image = cache / f"image-{recipe_key()}"
+        image = cache / f"image-{recipe_key(libraries)}"
         if not image.is_dir():
             say("making the image (once, two to three minutes)")
             begin = time.monotonic()
             for old in cache.glob("image-*"):
                 shutil.rmtree(old)
-            build(image, cache / "image.log", kernels.download(cache, say))
+            more = kernels.download(cache, say) if suite == debian.SUITE else {}
+            build(image, cache / "image.log", suite, libraries, more)
             used = os.stat(image / "root.img").st_blocks * 512 >> 20
             say(f"image made in {time.monotonic() - begin:.0f} s, {used} MiB")
         return image

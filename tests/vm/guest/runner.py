@@ -12,6 +12,8 @@ HOME = pathlib.Path(__file__).resolve().parent
 EVENTS = "/dev/virtio-ports/tuneshift.events"
 # Left by a case that has the machine's power cut: it goes on after the next boot.
 RESUME = HOME / "resume.json"
+# For the tests' tools alone: what they need of the system that they were built on.
+ENVIRONMENT = dict(os.environ, LD_LIBRARY_PATH=str(HOME / "lib"))
 OUTPUT_LIMIT = 32 << 10
 JOURNAL_LINES = 60
 
@@ -40,7 +42,7 @@ def run_case(name, deadline_s):
     begin = time.monotonic()
     process = subprocess.Popen(["/usr/bin/python3", "-u", HOME / name], stdin=subprocess.DEVNULL,
                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                               start_new_session=True)
+                               start_new_session=True, env=ENVIRONMENT)
     try:
         output, _ = process.communicate(timeout=deadline_s)
         status = process.returncode
