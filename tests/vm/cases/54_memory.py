@@ -18,7 +18,7 @@ from checks import (MODEL, SMALL_MODEL, control_group, counts, daemon, expect_un
                     run, slow_store, unit, wait_for)
 
 MIB = 1 << 20
-ROUNDS = 3
+ROUNDS = int(os.environ["TUNESHIFT_VM_ROUNDS"])
 CLOSED = ("--close",)
 STORE = "/mnt/store"
 # More than a reader has, its mapped pages counted.

@@ -37,12 +37,13 @@ def journal_of_daemon(since):
     return "".join(lines[-JOURNAL_LINES:])
 
 
-def run_case(name, deadline_s):
+def run_case(name, deadline_s, rounds):
     since = time.time()
     begin = time.monotonic()
     process = subprocess.Popen(["/usr/bin/python3", "-u", HOME / name], stdin=subprocess.DEVNULL,
                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                               start_new_session=True, env=ENVIRONMENT)
+                               start_new_session=True,
+                               env=dict(ENVIRONMENT, TUNESHIFT_VM_ROUNDS=str(rounds)))
     try:
         output, _ = process.communicate(timeout=deadline_s)
         status = process.returncode
@@ -68,11 +69,12 @@ def main():
         prepare()
         report({"ready": True})
         plan = json.loads((HOME / "plan.json").read_text())
+        cases = plan["cases"]
         if RESUME.exists():
             resumed = json.loads(RESUME.read_text())["case"]
-            plan = plan[[name for name, _ in plan].index(resumed):]
-        for name, deadline_s in plan:
-            report(run_case(name, deadline_s))
+            cases = cases[[name for name, _ in cases].index(resumed):]
+        for name, deadline_s in cases:
+            report(run_case(name, deadline_s, plan["rounds"]))
         time.sleep(3600)  # the host ends the machine; closing the port would look like its death
 
 
