@@ -149,9 +149,9 @@ void Accelerator::follow(Ahead& ahead, const Subject& subject) {
   Followed& followed = ahead.readers[subject.reader];
   followed.mapped = subject.question.mapped;
   followed.is_old = subject.loaded_before;
+  followed.missed_bytes = subject.question.missed_bytes;
   if (!followed.mapped) {
-    followed.consumed_bytes = followed.moved_bytes = followed.position_bytes =
-        subject.question.missed_bytes;
+    followed.moved_bytes = followed.position_bytes = followed.missed_bytes;
     ahead.read_bytes = std::max(ahead.read_bytes, followed.position_bytes);
   }
   start_follower(ahead, subject.reader, followed);
@@ -242,7 +242,7 @@ uint64_t Accelerator::consumed(const Reader& reader) const {
 }
 
 uint64_t Accelerator::consumed_at_end(const Reader& reader) const {
-  const uint64_t had = std::max(consumed(reader), hooks_.bytes_seen(reader));
+  const uint64_t had = consumed(reader);
   const auto found = files_.find(reader.file);
   if (found == files_.end()) return had;
   const Ahead& ahead = found->second;
@@ -251,7 +251,8 @@ uint64_t Accelerator::consumed_at_end(const Reader& reader) const {
   const uint64_t taken = std::max(2 * ahead.rate, cached_rate) / 1000 * since_ms;
   const uint64_t all = arrived(ahead);
   const uint64_t left = all - std::min(all, consumed_of(ahead));
-  return had + std::min(taken, left);
+  if (left == 0) return had;
+  return std::max(had, hooks_.bytes_seen(reader)) + std::min(taken, left);
 }
 
 void Accelerator::on_progress(const FileId& file, const PrefetchProgress& progress) {
@@ -284,6 +285,7 @@ void Accelerator::on_report(const Reader& reader, const FollowReport& report) {
   const auto at = ahead.readers.find(reader);
   if (at == ahead.readers.end()) return;
   Followed& followed = at->second;
+  look_at_misses(reader, followed);
   count(ahead, followed, report);
   if (followed.has_all) followers_.stop(reader);
   ahead.told_ns = monotonic_ns();
@@ -332,6 +334,7 @@ void Accelerator::on_timer() {
   for (auto& [file, ahead] : files_) {
     for (auto& [reader, followed] : ahead.readers) start_follower(ahead, reader, followed);
     if (ahead.progress.ended) continue;
+    for (auto& [reader, followed] : ahead.readers) look_at_misses(reader, followed);
     // One that is paced reports rarely; where its store hangs others read no longer either.
     const bool waits = !ahead.permit.paced && ahead.permit.budget_bytes >
                                                   ahead.progress.fetched_bytes + most_rounded_bytes;
@@ -412,12 +415,16 @@ bool Accelerator::is_fetched(const Ahead& ahead) const {
   return ahead.progress.fetched_bytes + least_missing_bytes >= ahead.subject.question.file_size;
 }
 
-uint64_t Accelerator::consumed_of(const Ahead& ahead) const {
+void Accelerator::look_at_misses(const Reader& reader, Followed& followed) const {
+  followed.missed_bytes = std::max(followed.missed_bytes, hooks_.bytes_seen(reader));
+}
+
+uint64_t Accelerator::consumed_of(const Ahead& ahead) {
   uint64_t consumed = std::max(
       ahead.read_bytes, Coverage::bytes(ahead.covered.count(), ahead.subject.question.file_size));
-  // Its own misses are in as well, and all that tells of one that could not be followed.
+  // What it missed is in once it is touched, and all that tells of one that could not be followed.
   for (const auto& [reader, followed] : ahead.readers) {
-    consumed = std::max({consumed, followed.consumed_bytes, hooks_.bytes_seen(reader)});
+    consumed = std::max({consumed, followed.consumed_bytes, followed.missed_bytes});
   }
   return consumed;
 }

@@ -89,7 +89,8 @@ class Accelerator {
     uint64_t read_bytes = 0;      ///< since then, of any file
     uint64_t moved_bytes = 0;     ///< of the file that it read before any other reader
     size_t own_parts = 0;         ///< of the file that came to it before any other reader
-    uint64_t consumed_bytes = 0;
+    uint64_t missed_bytes = 0;    ///< as last looked at
+    uint64_t consumed_bytes = 0;  ///< seen to come to it
   };
   /// A file that has, or had, a worker.
   struct Ahead {
@@ -127,7 +128,8 @@ class Accelerator {
   [[nodiscard]] uint64_t arrived(const Ahead& ahead) const;
   /// Whether a worker has nothing left to do there.
   [[nodiscard]] bool is_fetched(const Ahead& ahead) const;
-  [[nodiscard]] uint64_t consumed_of(const Ahead& ahead) const;
+  void look_at_misses(const Reader& reader, Followed& followed) const;
+  [[nodiscard]] static uint64_t consumed_of(const Ahead& ahead);
 
   const KernelFs& kernel_;
   Hooks hooks_;

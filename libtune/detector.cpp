@@ -313,6 +313,7 @@ Detector::Changes Detector::on_consumed(const Reader& reader, uint64_t bytes, ui
   if (suspect.state != Suspect::State::loading && suspect.state != Suspect::State::recognised) {
     return changes;
   }
+  suspect.is_read_ahead_of = true;
   // Fewer than were missed are news as well: a miss counts when it is asked for, and a window of a
   // slow store may come for longer than a load may be silent.
   if (bytes <= suspect.consumed) return changes;

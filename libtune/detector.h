@@ -114,11 +114,12 @@ class Detector {
     uint64_t first_ns = 0;
     uint64_t bytes_before = 0;  ///< of an earlier load by this reader
     uint64_t bytes_at_end = 0;  ///< bytes_in() when its load was abandoned
-    uint64_t consumed = 0;      ///< since then; 0 when it was not read ahead of
+    uint64_t consumed = 0;      ///< was seen to come since then, where it is read ahead of
     uint64_t sequential_before = 0;
     uint32_t jumps_before = 0;
     bool mapping_seen = false;
     bool read_seen = false;
+    bool is_read_ahead_of = false;
     bool rests = false;  ///< asked or weighed from dormant: it has no help
     unsigned looks = 1;
     unsigned warm_looks = 0;

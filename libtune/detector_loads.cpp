@@ -88,7 +88,7 @@ void Detector::end(Load& load, Load::State state, const std::string& reason, uin
     found->second.state = watch_on ? Suspect::State::dormant : Suspect::State::serving;
     found->second.mapping_seen = false;
     // What was read ahead of it will be missed by nobody when it goes on.
-    const bool silent = watch_on && found->second.consumed > 0 && one.facts.mapped;
+    const bool silent = watch_on && found->second.is_read_ahead_of && one.facts.mapped;
     found->second.bytes_at_end = found->second.bytes_in();
     if (silent) found->second.next_look_ns = now_ns + settings_.settle_ms * ms;
   }

@@ -85,10 +85,10 @@ void Detector::on_resting_facts(const Reader& reader, Suspect& suspect, const Re
   suspect.facts = std::move(known);
   const uint64_t resident = suspect.facts->resident_bytes.value_or(0);
   // Also by whoever read ahead of it: it may have come to its reader without a miss.
-  const bool fetched = suspect.consumed > 0 && resident >= least_warm(suspect.facts->file_size);
+  const bool fetched = suspect.is_read_ahead_of && resident >= least_warm(suspect.facts->file_size);
   if (suspect.facts->mapped && (fetched || !suspect.misses_mapping())) {
     suspect.state = Suspect::State::weighed;
-  } else if (suspect.consumed > 0 && suspect.bytes_in() <= suspect.bytes_at_end) {
+  } else if (suspect.is_read_ahead_of && suspect.bytes_in() <= suspect.bytes_at_end) {
     // It was read ahead of, stopped, and has come no further.
     rest_again(suspect, now_ns);
   } else if (suspect.read_seen) {

@@ -261,6 +261,7 @@ TEST_CASE("what a reader has missed and what it has read are the same bytes", "[
   machine.leave_report(one.reader, 0, 0, 100 * MiB);
   machine.missed = 300 * MiB;
   machine.start(one, false);
+  CHECK(machine.accelerator().consumed(one.reader) == 0);
   machine.run_until([&] { return machine.told(100) == 300 * MiB + 64 * MiB; });
   // What it was seen to read is told as such: neither more than it missed nor beside that.
   machine.run_until([&] { return machine.consumed.contains(one.reader); });

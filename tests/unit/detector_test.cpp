@@ -160,6 +160,14 @@ TEST_CASE("one that stopped early serves once it has taken what was read ahead o
   CHECK(kinds(detector.on_sample(reader, sample, 9001 * ms)) == Kinds{Kind::serving});
 }
 
+TEST_CASE("one to whom others came first is looked at again all the same") {
+  const Reader reader = reader_of(10);
+  Detector detector = loading_detector(reader);
+  CHECK(detector.on_consumed(reader, 0, 500 * ms).empty());
+  CHECK(kinds(detector.on_timer(2004 * ms)) == Kinds{Kind::abandoned});
+  CHECK(detector.next_deadline_ns() == 4004 * ms);
+}
+
 TEST_CASE("one that stopped early and reads nothing is no load again") {
   const Reader reader = reader_of(10);
   Detector detector = loading_detector(reader);
