@@ -117,7 +117,9 @@ std::vector<std::string> profile_directories(const TunedPaths& paths) {
   std::vector<std::string> directories;
   for (size_t begin = 0; begin < named.size() && directories.size() < most_directories;) {
     const size_t end = std::min(named.find_first_of(",;", begin), named.size());
-    std::string directory = one_line(named.substr(begin, end - begin));
+    std::string directory = named.substr(begin, end - begin);
+    std::replace(directory.begin(), directory.end(), '\t', ' ');
+    directory = one_line(std::move(directory));
     if (!directory.empty() && directory.front() == '/') directories.push_back(std::move(directory));
     begin = end + 1;
   }

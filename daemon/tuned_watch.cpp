@@ -208,7 +208,10 @@ void TunedWatch::ask_bus() {
       // It may have begun since it said so: then what its first writes replace is not let go of.
       if (pid_ != 0 && newest_thread_ns(kernel_, pid_) != thread_ns) return hint();
       answered_thread_ns_ = thread_ns;
-      return report("");
+      if (rolls_back(paths_) || values_.empty()) return report("");
+      // It keeps nothing any more, and left all as it was.
+      const KeptValues left = std::exchange(values_, {});
+      return handler_({}, left);
     }
     tuned_->callMethodAsync("active_profile")
         .onInterface(interface_on_bus)

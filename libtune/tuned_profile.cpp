@@ -95,9 +95,14 @@ class Reader {
     if (!is_safe_name(name)) {
       return Error{ErrorCode::not_found, "no profile '" + escape(name, 64) + "'", {}, 0};
     }
+    bool is_in = false;
     for (auto directory = directories_.rbegin(); directory != directories_.rend(); ++directory) {
       const std::string path = *directory + "/" + name;
-      if (files_.contains(path)) return {};
+      // As where a profile of /etc extends one of the same name.
+      if (files_.contains(path)) {
+        is_in = true;
+        continue;
+      }
       const auto opened = TrustedDirectory::open(path);
       if (!opened && opened.error().code == ErrorCode::not_found) continue;
       if (!opened) return opened.error().with_context(path);
@@ -110,7 +115,7 @@ class Reader {
       }
       return merge_file(name, path, text.value());
     }
-    return optional ? Status() : unknown(name);
+    return optional || is_in ? Status() : unknown(name);
   }
 
   Error unknown(const std::string& name) const {

@@ -156,6 +156,18 @@ TEST_CASE("an imported profile is one of ours", "[tuned]") {
         std::string::npos);
 }
 
+TEST_CASE("a profile that includes its own name extends that of an earlier folder", "[tuned]") {
+  const TunedFolder folder;
+  folder.add("one", "[sysctl]\nvm.swappiness=1\nvm.dirty_ratio=7\n");
+  TunedFolder::add(folder.other, "one", "[main]\ninclude=one\n[sysctl]\nvm.swappiness=2\n");
+  const KernelTree tree = machine_tree();
+  const auto profile = folder.read(tree.open(), "one");
+  REQUIRE(profile);
+  CHECK(list(profile.value()) ==
+        "[sysctl] vm.swappiness=2\n"
+        "[sysctl] vm.dirty_ratio=7\n");
+}
+
 TEST_CASE("every profile of the distribution's tuned can be imported", "[tuned]") {
   const auto names = list_tuned_profiles(tuned_directories());
   if (names.empty()) return;  // there is no tuned here
