@@ -49,17 +49,17 @@ class Store:
     def load(self, mode, options, *files, group=None, cached=False):
         """The same, as cached as they are; with ranks until the last one has them all."""
         if not cached:
-            self._touch_free_memory(mode, files)
+            self.touch_free_memory(mode, *files)
         return max(result["load_ms"] for result in self._results(mode, options, files, group))
 
     def timed(self, mode, options, *files):
         """The same of one process: milliseconds, and when it began (CLOCK_MONOTONIC)."""
-        self._touch_free_memory(mode, files)
+        self.touch_free_memory(mode, *files)
         result, = self._results(mode, options, files)
         return result["load_ms"], result["start_mono_ns"] / 1e6
 
-    def _touch_free_memory(self, mode, files):
-        """For the page cache and the copy of a reader without a mapping; half as much again, as others
+    def touch_free_memory(self, mode, *files):
+        """Right before a load: for the page cache and the copy of a reader without a mapping; half as much again, as others
         take of it too."""
         copies = 1 if mode.startswith("mmap") else 2
         size = sum(os.stat(self.path(file)).st_size for file in files)

@@ -4,8 +4,8 @@ import os
 import statistics
 import subprocess
 
-from lib.machine import TOUCH
-from lib.processes import Failed
+from lib.machine import touch_free_memory
+from lib.processes import Failed, end, read_line, spawn
 
 from figures import figure
 from store import Store
@@ -19,8 +19,9 @@ torch.save({f"layer{i}.weight": torch.rand(4 << 20) for i in range(int(sys.argv[
 """
 # Imported before: what is measured is the load.
 LOAD = """
-import subprocess, sys, time, torch
-subprocess.run([sys.executable, "-c", sys.argv[2], sys.argv[3]], check=True)
+import sys, time, torch
+print("ready", flush=True)
+sys.stdin.readline()
 began = time.monotonic()
 torch.load(sys.argv[1])
 print((time.monotonic() - began) * 1000)
@@ -37,7 +38,15 @@ def _run(program, *arguments):
 
 def _load(store):
     """Milliseconds."""
-    return float(_run(LOAD, store.path(MODEL), TOUCH, str(3 * MODEL_BYTES)))
+    process = spawn([PYTHON, "-c", LOAD, store.path(MODEL)], stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE, bufsize=0)
+    try:
+        read_line(process.stdout, 60, "torch")
+        touch_free_memory(3 * MODEL_BYTES)
+        process.stdin.write(b"\n")
+        return float(read_line(process.stdout, 60, "torch"))
+    finally:
+        end(process)
 
 
 def torch_loader(stack, build, memory, daemon, rounds, say):
