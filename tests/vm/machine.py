@@ -15,7 +15,6 @@ import time
 
 import monitor
 
-CPUS = 2
 PR_SET_PDEATHSIG = 1
 libc = ctypes.CDLL(None)
 
@@ -53,14 +52,22 @@ class Dead(Exception):
 
 # QEMU with a thread a CPU may run translated code after another CPU has written over it: the guest
 # then traps at a breakpoint that its kernel had removed from its own code (a static key that was
-# switched) and panics. A loop that writes kernel.timer_migration beside a few timers ends every
+# switched). It panics; or its handler sees that the breakpoint has gone and returns to it, for ever and
+# on each CPU that comes there. A loop that writes kernel.timer_migration beside a few timers ends every
 # kernel that we boot within seconds, without tuneshift. One thread for all CPUs is free of it, and
 # twice as slow.
 EMULATOR_TRAP = re.compile(r"\bint3: 0000 \[#\d+\]")
+LOCKED_UP_AT = re.compile(r"\bsoft lockup - CPU#(\d+).*?\bRIP: 0010:(\S+)", re.DOTALL)
+WAITS = re.compile(r"lock|smp_call|cpu_stop|rcu")
+TRAP_LOOK_S = 5
 
-# Once in some dozens of runs both CPUs of an emulated machine never came back from the kernel, while
-# systemd started a service. Why is not known: the console has their traces.
-LOCK_UP = re.compile(r"watchdog: BUG: soft lockup - CPU#(\d+)")
+
+def traps_for_ever(console):
+    """Whether both CPUs are stuck at one place, which is none where a kernel waits."""
+    reports = LOCKED_UP_AT.findall(console)
+    places = {place for _, place in reports}
+    return (len({cpu for cpu, _ in reports}) == 2 and len(places) == 1
+            and not WAITS.search(places.pop()))
 
 
 class Lines:
@@ -111,7 +118,7 @@ class Machine:
         self.events_, self.requests_, self.monitor_ = (
             Lines(self.directory_.name, name) for name in ("events", "requests", "monitor"))
         self.acceleration = accelerator(kernel / "vmlinuz")
-        command = ["qemu-system-x86_64", *self.acceleration, "-smp", str(CPUS), "-m", "2G", "-nodefaults",
+        command = ["qemu-system-x86_64", *self.acceleration, "-smp", "2", "-m", "2G", "-nodefaults",
                    "-display", "none", "-no-reboot", "-nic", "none",
                    "-serial", f"file:{self.console}",
                    "-kernel", str(kernel / "vmlinuz"), "-initrd", str(kernel / "initrd"),
@@ -154,7 +161,10 @@ class Machine:
                 left = deadline - time.monotonic()
                 if left <= 0:
                     raise Dead(f"no answer within {seconds:.0f} s")
-                for key, _ in selector.select(left):
+                ready = selector.select(min(left, TRAP_LOOK_S))
+                if not ready and self.died_of_emulator():
+                    raise Dead("it traps for ever")
+                for key, _ in ready:
                     if not key.data.receive():
                         raise Dead(f"the machine went away: {self.errors()}")
                 while (request := self.requests_.take()) is not None:
@@ -169,12 +179,9 @@ class Machine:
         return "\n".join(self.console_text().splitlines()[-lines:])
 
     def died_of_emulator(self):
-        return "tcg" in self.acceleration[1] and bool(EMULATOR_TRAP.search(self.console_text()))
-
-    def locked_up(self):
-        """Whether all CPUs of an emulated machine did."""
-        return ("tcg" in self.acceleration[1]
-                and len(set(LOCK_UP.findall(self.console_text()))) == CPUS)
+        console = self.console_text()
+        return "tcg" in self.acceleration[1] and bool(EMULATOR_TRAP.search(console)
+                                                      or traps_for_ever(console))
 
     def close(self):
         """A snapshot has nothing to lose: killing is the quick and certain end."""

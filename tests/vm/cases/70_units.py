@@ -45,6 +45,12 @@ def write_unit(weight):
     run("systemctl", "daemon-reload")
 
 
+def revert():
+    """Systemd 257 leaves the values of a running unit as they were set."""
+    run("systemctl", "revert", UNIT)
+    run("systemctl", "restart", UNIT)
+
+
 def expect_no_trace():
     left = list(DROP_INS.glob("*")) + list(TRACES.glob("*"))
     assert not left, left
@@ -93,7 +99,7 @@ with units(), profile("vm-units", PROFILE):
         wait_equal("its drop-in", lambda: [path.name for path in DROP_INS.iterdir()],
                    ["50-CPUWeight.conf"])
         assert read(DROP_INS / "50-CPUWeight.conf") == drop_in
-        run("systemctl", "revert", UNIT)
+        revert()
         wait_equal("the unit's own again", settings, before)
 
         # Somebody else's change meanwhile is theirs.
@@ -101,7 +107,7 @@ with units(), profile("vm-units", PROFILE):
             wait_equal("the settings", settings, during)
             run("systemctl", "set-property", "--runtime", UNIT, "CPUWeight=77")
         wait_equal("the others", settings, ["77"] + before[1:])
-        run("systemctl", "revert", UNIT)
+        revert()
 
     # Killed, and put back by ExecStopPost=.
     with daemon("manual"):
