@@ -2,17 +2,17 @@
 // What the detector makes of rules, data formats, GPUs and processes that serve without a load.
 #include "libtune/detector.h"
 #include "tests/catch.h"
+#include "tests/unit/detector_subjects.h"
 
 using namespace tuneshift;
+using test::Kind;
+using test::kinds;
+using test::Kinds;
+using test::mib;
+using test::ms;
+using test::size;
 
 namespace {
-
-constexpr uint64_t ms = 1'000'000;
-constexpr uint64_t mib = 1 << 20;
-constexpr uint64_t size = 512 * mib;
-
-using Kinds = std::vector<LoadChangeKind>;
-using Kind = LoadChangeKind;
 
 const Reader reader = {{10, 1000}, {8, 1, 7}};
 
@@ -41,12 +41,6 @@ Facts model_facts(bool mapped, uint64_t resident = 0) {
   facts.resident_bytes = resident;
   facts.command_line = "/usr/bin/serve --model /m/a.gguf";
   return facts;
-}
-
-Kinds kinds(const Detector::Changes& changes) {
-  Kinds found;
-  for (const auto& change : changes) found.push_back(change.kind);
-  return found;
 }
 
 Facts with_rule(ProcessRole role, Facts facts) {
