@@ -29,8 +29,8 @@ struct TunedProfile {
   std::vector<std::string> problems;  ///< what could not be followed, a sentence each
 };
 
-/// Where tuned has its profiles, in folders of its own: there itself (until 2.23), and in
-/// `profiles` below (CFG_DEF_PROFILE_DIRS in tuned/consts.py of 2.25). A profile in a later one
+/// Where tuned has its profiles, in folders of its own: there itself (2.20), and in `profiles`
+/// below (CFG_DEF_PROFILE_DIRS in tuned/consts.py of 2.25). A profile in a later one
 /// hides that of an earlier one.
 std::vector<std::string> tuned_directories(const std::string& library = "/usr/lib/tuned",
                                            const std::string& config = "/etc/tuned");

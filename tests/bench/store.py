@@ -59,8 +59,8 @@ class Store:
         return result["load_ms"], result["start_mono_ns"] / 1e6
 
     def touch_free_memory(self, mode, *files):
-        """Right before a load: for the page cache and the copy of a reader without a mapping; half as much again, as others
-        take of it too."""
+        """Right before a load: for the page cache and the copy of a reader without a mapping; half as
+        much again, as others take of it too."""
         copies = 1 if mode.startswith("mmap") else 2
         size = sum(os.stat(self.path(file)).st_size for file in files)
         touch_free_memory(copies * (size + size // 2))
