@@ -35,7 +35,7 @@ static __always_inline bool add_to_batch(struct tuneshift_fill_batch* batch, __u
   batch->bytes += bytes < left ? bytes : left;
   if (batch->bytes < TUNESHIFT_BATCH_BYTES) return true;
   struct file_facts file = {.key = batch->key, .size = batch->size};
-  count_batch(&file, batch->offset, batch->bytes);
+  if (batch->is_counted) count_batch(&file, batch->offset, batch->bytes);
   batch->offset += batch->bytes;
   batch->bytes = 0;
   return true;
@@ -65,12 +65,13 @@ int BPF_PROG(on_cache_fill, struct folio* folio) {
   if (!describe_file(inode, set, &file) || inode->i_sb->s_magic == HUGETLBFS_MAGIC) return 0;
   if (file.has_block_device) return 0;
   if (offset >= file.size) return 0;  // a write that appends
-  if (!describe_process(set, &file)) return 0;
+  bool is_counted = describe_process(set, &file);
 
   put_away(batch);
   __u64 left = file.size - offset;
   if (bytes > left) bytes = left;
-  count_miss(&file, offset, bytes, TUNESHIFT_CACHE_FILL);
+  if (is_counted) count_miss(&file, offset, bytes, TUNESHIFT_CACHE_FILL);
+  batch->is_counted = is_counted;
   batch->key = file.key;
   batch->inode = (__u64)inode;
   batch->size = file.size;

@@ -55,23 +55,20 @@ static __always_inline void count_neighbour(struct inode* inode, __u64 offset,
     bpf_map_update_elem(&neighbour_reads, &key, &one, BPF_NOEXIST);
 }
 
-// Puts the current process into the key. False for kernel threads, and for the daemon and its own
-// children (the inspector reads the very files that are watched) unless it is the self-test.
+// Puts the current process into the key. False for those that are not counted: kernel threads, and
+// the daemon and its own children (the inspector reads the very files that are watched) unless it
+// is the self-test.
 static __always_inline bool describe_process(const struct tuneshift_settings* set,
                                              struct file_facts* file) {
   struct task_struct* task = bpf_get_current_task_btf();
-  if (task->flags & PF_KTHREAD) return false;
   struct task_struct* leader = task->group_leader;
   __u32 pid = task->tgid;
-  if (pid == set->own_pid) {
-    if (file->key.inode != set->selftest_inode || file->key.device != set->selftest_device)
-      return false;
-  } else if ((__u32)leader->real_parent->tgid == set->own_pid) {
-    return false;
-  }
   file->key.pid = pid;
   file->key.start_ns = leader->start_boottime;
-  return true;
+  if (task->flags & PF_KTHREAD) return false;
+  if (pid == set->own_pid)
+    return file->key.inode == set->selftest_inode && file->key.device == set->selftest_device;
+  return (__u32)leader->real_parent->tgid != set->own_pid;
 }
 
 static __always_inline struct tuneshift_reader_counts* find_reader(

@@ -73,6 +73,7 @@ struct tuneshift_fill_batch {
   __u64 size;   // of the file
   __u64 offset;
   __u64 bytes;
+  __u64 is_counted;  // not of a worker of ours, which would be looked at page by page else
 };
 
 // Who reads from which store (key of the map "neighbour_reads"; the value counts its misses of any

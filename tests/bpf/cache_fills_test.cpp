@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <linux/types.h>
 #include <sched.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -126,6 +127,30 @@ TEST_CASE("pages that are still in a batch count at once") {
   const std::vector<Event> later = watch.of(other.pid());
   REQUIRE(later.size() == 1);
   CHECK(watch.probes().bytes_seen(later[0].reader) == pages * page);
+}
+
+TEST_CASE("what the daemon's children fill is nobody's, whoever goes on behind them") {
+  const ScratchDirectory directory;
+  const MemoryFileSystem store(directory.path() + "/mount", floor_bytes);
+  Watch watch(directory.path());
+  watch.probes().watch_cache_fills(true);
+  const uint64_t most = 3 * TUNESHIFT_BATCH_BYTES / page + pages;
+  const auto fill_as_child = [&](uint64_t last, uint64_t first) {
+    const pid_t child = fork();
+    if (child == 0) _exit(read_pages(store.file(), last, first) ? 0 : 1);
+    int status = -1;
+    REQUIRE(waitpid(child, &status, 0) == child);
+    REQUIRE(status == 0);
+    CHECK(watch.of(child).empty());
+  };
+  fill_as_child(most, 0);
+  ReaderProcess reader([&] { return read_pages(store.file(), most + pages, most); });
+  REQUIRE(reader.finish());
+  fill_as_child(2 * most, most + pages);
+  // By process: a daemon that runs on this machine inspects the file as well.
+  const std::vector<Event> events = watch.of(reader.pid());
+  REQUIRE(events.size() == 1);
+  CHECK(watch.probes().bytes_seen(events[0].reader) == pages * page);
 }
 
 TEST_CASE("a reader that changes CPUs does not seem to jump, one that jumps does") {
