@@ -24,6 +24,7 @@
 #include <vector>
 
 #include "node_table.h"
+#include "served_files.h"
 #include "slow_link.h"
 #include "store_faults.h"
 
@@ -32,6 +33,8 @@ namespace {
 using tuneshift::is_held;
 using tuneshift::jitter_ns;
 using tuneshift::NodeTable;
+using tuneshift::ServedFile;
+using tuneshift::ServedFiles;
 using tuneshift::SlowLink;
 using tuneshift::StoreFaults;
 using tuneshift::StoreRange;
@@ -62,9 +65,14 @@ struct Settings {
 struct Store {
   Settings settings;
   NodeTable nodes;
+  ServedFiles files;
   SlowLink link;
   fuse_session* session = nullptr;
 };
+
+ServedFile* served_file(const fuse_file_info* file) {
+  return reinterpret_cast<ServedFile*>(file->fh);
+}
 
 Store& store_of(fuse_req_t request) {
   return *static_cast<Store*>(fuse_req_userdata(request));
@@ -134,29 +142,28 @@ void open(fuse_req_t request, fuse_ino_t number, fuse_file_info* file) {
     fuse_reply_err(request, errno);
     return;
   }
-  file->fh = static_cast<uint64_t>(fd);
+  file->fh = reinterpret_cast<uint64_t>(store.files.add(fd));
   file->keep_cache = store.settings.keep_cache ? 1 : 0;
   file->direct_io = store.settings.direct_io ? 1 : 0;
   fuse_reply_open(request, file);
 }
 
 void release(fuse_req_t request, fuse_ino_t, fuse_file_info* file) {
-  close(static_cast<int>(file->fh));
+  store_of(request).files.remove(served_file(file));
   fuse_reply_err(request, 0);
 }
 
 void read(fuse_req_t request, fuse_ino_t number, size_t size, off_t offset, fuse_file_info* file) {
-  thread_local std::vector<char> buffer;
   Store& store = store_of(request);
   const StoreFaults& faults = store.settings.faults;
   const auto first = static_cast<uint64_t>(offset);
   const bool hangs = touches(faults.hanging, first, size);
   const bool fails = touches(faults.failing, first, size);
   if (faults.short_bytes != 0) size = std::min(size, faults.short_bytes);
-  // Booked on arrival: the copy from memory is part of the latency, not added to it.
+  // Booked on arrival: what can be done before is part of the latency, not added to it.
   const uint64_t due_ns = store.link.book(size) + jitter_ns(faults, number, first);
-  if (buffer.size() < size) buffer.resize(size);
-  const ssize_t length = pread(static_cast<int>(file->fh), buffer.data(), size, offset);
+  const char* data = nullptr;
+  const ssize_t length = served_file(file)->take(first, size, data);
   const int failure = fails ? EIO : length < 0 ? errno : 0;
   SlowLink::wait_until(due_ns);
   wait_while_held(store.session, hangs);
@@ -164,7 +171,7 @@ void read(fuse_req_t request, fuse_ino_t number, size_t size, off_t offset, fuse
     fuse_reply_err(request, failure);
     return;
   }
-  fuse_reply_buf(request, buffer.data(), static_cast<size_t>(length));
+  fuse_reply_buf(request, data, static_cast<size_t>(length));
 }
 
 void opendir(fuse_req_t request, fuse_ino_t number, fuse_file_info* file) {
@@ -332,6 +339,7 @@ int main(int argc, char** argv) {
   // The store stands for another machine: it must not wait for this one's CPUs. Best effort.
   setpriority(PRIO_PROCESS, 0, -20);
   tuneshift::set_up_holding();
-  Store store{settings, NodeTable(root_fd), SlowLink(settings.latency_us, settings.rate), nullptr};
+  Store store{
+      settings, NodeTable(root_fd), {}, SlowLink(settings.latency_us, settings.rate), nullptr};
   return mount_and_serve(store);
 }
