@@ -4,23 +4,12 @@
 loaded; the clock jumps while a profile is held. What is in force afterwards is what would be
 without us."""
 
-import contextlib
 import time
 
-from checks import (daemon, differences, expect_unchanged, held, host, knobs, manager,
-                    nvme_disks, read, reader, run, slow_store, unit, wait_equal, wait_for)
+from checks import (daemon, differences, expect_unchanged, held, host, knobs, loading, manager,
+                    nvme_disks, read, run, unit, wait_equal, wait_for)
 
-STORE = "/mnt/store"
 JUMP_S = 3600  # longer than the hold
-
-
-@contextlib.contextmanager
-def loading():
-    """While a load goes on, for half a minute if nobody ends it."""
-    with slow_store(STORE, "--rate", str(8 << 20)) as model, reader(path=model) as process:
-        wait_equal("the load", lambda: manager("State"), "loading")
-        assert knobs() != before
-        yield process
 
 
 def another_disk_comes():

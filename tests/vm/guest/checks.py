@@ -311,6 +311,17 @@ def slow_store(mount_point, *options, uid=0):
                 process.terminate()
 
 
+@contextlib.contextmanager
+def loading():
+    """While a load goes on, under its profile; for half a minute if nobody ends it."""
+    before = knobs()
+    with slow_store("/mnt/store", "--rate", str(8 << 20)) as model, reader(path=model) as process:
+        wait_equal("the load", lambda: manager("State"), "loading")
+        now = knobs()  # with those of the store's mount
+        assert any(now[path] != value for path, value in before.items())
+        yield process
+
+
 def finished():
     """What the daemon says of the loads that it saw to their end."""
     return [row["text"] for row in history() if row["kind"] == "finished"]
