@@ -108,7 +108,7 @@ def _figures(row, series, ceiling):
                "of the medians; worst and best pairing beside it"),
         figure(f"{row.name}, of the ceiling", shares, "", row.share, "bytes a second"),
         figure(f"{row.name}, bytes served", series.served, "×", "≤ 1.02",
-               "rchar of the store / bytes of the files, with tuneshift"),
+               "wchar of the store / bytes of the files, with tuneshift"),
     ]
 
 

@@ -77,6 +77,6 @@ class Store:
         return self.cold("direct", CEILING, *files)
 
     def bytes_served(self):
-        """So far; what it read of its files, and some bytes of each request."""
+        """So far; what it answered with, and some bytes of each request."""
         with open(f"/proc/{self.store.process.pid}/io", encoding="utf-8") as file:
-            return int(file.readline().split()[1])
+            return int(dict(map(str.split, file))["wchar:"])
