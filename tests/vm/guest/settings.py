@@ -11,7 +11,8 @@ REASONS = {
     "drawn at each boot": r"/random/(boot_id|uuid)$|/stable_secret$",
     "counters": (r"/ns_last_pid$|/stat$|/stats/|/inflight$|-(nr|state)$|/pty/nr$|/entropy_avail$"
                  r"|/fs/quota/|/(full_scans|pages_collapsed)$"),
-    "a share of what memory was free at boot, or is": r"/vm/user_reserve_kbytes$|/m(in|ax)_bytes$",
+    "a share of what memory was free at boot, or is": (r"/vm/user_reserve_kbytes$"
+                                                      r"|/bdi/[^/]+/m(in|ax)_bytes$"),
 }
 LEFT_OUT = re.compile("|".join(REASONS.values()))
 MOST_BYTES = 65536
