@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # deadline: 200
 # suite: trixie
-"""A tuned that is told to leave what it wrote (rollback = not_on_exit, since 2.23) is switched off in
-the middle of a load: what it left is what the load's end puts back."""
+"""A tuned that is told to leave what it wrote (rollback = not_on_exit, which 2.25 knows and 2.20 does
+not) is switched off in the middle of a load: what it left is what the load's end puts back."""
 
 import pathlib
 
