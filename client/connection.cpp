@@ -132,8 +132,31 @@ bool is_absent(const Error& error) {
 
 struct Daemon::Bus {
   explicit Bus(std::unique_ptr<sdbus::IConnection> bus)
-      : connection(std::move(bus)), manager(*connection) {}
+      : connection(std::move(bus)),
+        itself(bus::proxy(*connection, "org.freedesktop.DBus", "/org/freedesktop/DBus")),
+        manager(*connection) {}
+
+  /// A call of the daemon. The bus would start one that an administrator has stopped.
+  template <typename Call>
+  auto attempt(const std::string& subject, Call call) {
+    return tuneshift::attempt(subject, [&] {
+      bool is_there = false;
+      itself->callMethod("NameHasOwner")
+          .onInterface("org.freedesktop.DBus")
+          .withArguments(std::string(kService))
+          .storeResultsTo(is_there);
+      if (!is_there) throw bus::error(std::string(kBusErrorPrefix) + "ServiceUnknown", "");
+      return call();
+    });
+  }
+
+  template <typename Call>
+  auto attempt(Call call) {
+    return attempt(std::string(), std::move(call));
+  }
+
   std::unique_ptr<sdbus::IConnection> connection;
+  std::unique_ptr<sdbus::IProxy> itself;
   ManagerProxy manager;
   std::optional<SignalQueue> signals;
 };
@@ -151,11 +174,11 @@ Result<std::unique_ptr<Daemon>> Daemon::connect() {
 }
 
 Result<Json> Daemon::manager() {
-  return attempt([this] { return properties_to_json(bus_->manager.properties()); });
+  return bus_->attempt([this] { return properties_to_json(bus_->manager.properties()); });
 }
 
 Result<Json> Daemon::objects() {
-  return attempt([this] {
+  return bus_->attempt([this] {
     std::map<uint64_t, Json> loads;
     Json devices = Json::array();
     for (const auto& [path, interfaces] : bus_->manager.objects()) {
@@ -184,7 +207,7 @@ Result<Json> Daemon::devices() {
 }
 
 Result<Json> Daemon::profiles() {
-  return attempt([this] {
+  return bus_->attempt([this] {
     Json list = Json::array();
     for (const auto& profile : bus_->manager.ListProfiles())
       list.append(Json::object().set("name", profile.get<0>()).set("summary", profile.get<1>()));
@@ -193,7 +216,7 @@ Result<Json> Daemon::profiles() {
 }
 
 Result<Json> Daemon::plan(const std::string& profile, const std::vector<std::string>& devices) {
-  return attempt(profile, [&] {
+  return bus_->attempt(profile, [&] {
     Dictionary options;
     if (!devices.empty()) options["devices"] = sdbus::Variant(devices);
     return to_json(bus_->manager.Plan(profile, options));
@@ -201,19 +224,19 @@ Result<Json> Daemon::plan(const std::string& profile, const std::vector<std::str
 }
 
 Result<Json> Daemon::holds() {
-  return attempt([this] { return to_json(bus_->manager.ListHolds()); });
+  return bus_->attempt([this] { return to_json(bus_->manager.ListHolds()); });
 }
 
 Result<Json> Daemon::knobs() {
-  return attempt([this] { return to_json(bus_->manager.ListKnobs()); });
+  return bus_->attempt([this] { return to_json(bus_->manager.ListKnobs()); });
 }
 
 Result<Json> Daemon::verify() {
-  return attempt([this] { return to_json(bus_->manager.Verify()); });
+  return bus_->attempt([this] { return to_json(bus_->manager.Verify()); });
 }
 
 Result<Json> Daemon::why(const Subject& subject) {
-  return attempt(subject.text, [&] {
+  return bus_->attempt(subject.text, [&] {
     Dictionary about;
     if (subject.kind == Subject::Kind::pid) {
       about["pid"] = sdbus::Variant(subject.pid);
@@ -225,18 +248,18 @@ Result<Json> Daemon::why(const Subject& subject) {
 }
 
 Result<Json> Daemon::history(uint64_t since_us) {
-  return attempt([&] { return to_json(bus_->manager.History(since_us)); });
+  return bus_->attempt([&] { return to_json(bus_->manager.History(since_us)); });
 }
 
 Result<Json> Daemon::describe_load(uint64_t id) {
-  return attempt([&] {
+  return bus_->attempt([&] {
     LoadProxy load(*bus_->connection, std::string(kManagerPath) + "/load/" + std::to_string(id));
     return to_json(load.Describe());
   });
 }
 
 Result<uint32_t> Daemon::hold(const std::string& profile, const HoldOptions& options) {
-  return attempt(profile, [&] {
+  return bus_->attempt(profile, [&] {
     Dictionary dictionary;
     if (options.ttl_s) dictionary["ttl"] = sdbus::Variant(*options.ttl_s);
     if (options.pidfd >= 0) dictionary["pidfd"] = sdbus::Variant(sdbus::UnixFd(options.pidfd));
@@ -246,31 +269,31 @@ Result<uint32_t> Daemon::hold(const std::string& profile, const HoldOptions& opt
 }
 
 Status Daemon::release(uint32_t cookie) {
-  return attempt(std::to_string(cookie), [&] { bus_->manager.Release(cookie); });
+  return bus_->attempt(std::to_string(cookie), [&] { bus_->manager.Release(cookie); });
 }
 
 Status Daemon::switch_profile(const std::string& profile) {
-  return attempt(profile, [&] { bus_->manager.SwitchProfile(profile); });
+  return bus_->attempt(profile, [&] { bus_->manager.SwitchProfile(profile); });
 }
 
 Status Daemon::set_mode(const std::string& mode) {
-  return attempt([&] { bus_->manager.SetMode(mode); });
+  return bus_->attempt([&] { bus_->manager.SetMode(mode); });
 }
 
 Status Daemon::pause(uint64_t seconds) {
-  return attempt([&] { bus_->manager.Pause(seconds); });
+  return bus_->attempt([&] { bus_->manager.Pause(seconds); });
 }
 
 Status Daemon::reload() {
-  return attempt([this] { bus_->manager.Reload(); });
+  return bus_->attempt([this] { bus_->manager.Reload(); });
 }
 
 Status Daemon::rearm(const std::string& knob) {
-  return attempt(knob, [&] { bus_->manager.Rearm(knob); });
+  return bus_->attempt(knob, [&] { bus_->manager.Rearm(knob); });
 }
 
 Status Daemon::record(int socket, bool hash_names) {
-  return attempt([&] {
+  return bus_->attempt([&] {
     Dictionary options;
     if (hash_names) options["hash-names"] = sdbus::Variant(true);
     bus_->manager.Record(sdbus::UnixFd(socket), options);
@@ -278,7 +301,7 @@ Status Daemon::record(int socket, bool hash_names) {
 }
 
 Status Daemon::stop_record() {
-  return attempt([this] { bus_->manager.StopRecord(); });
+  return bus_->attempt([this] { bus_->manager.StopRecord(); });
 }
 
 Status Daemon::subscribe() {

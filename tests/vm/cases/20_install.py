@@ -18,6 +18,7 @@ FILES = (
     "/usr/lib/tuneshift/rules/formats.yaml",
     "/usr/lib/tuneshift/rules/processes.yaml",
     "/usr/share/dbus-1/system.d/org.tuneshift1.conf",
+    "/usr/share/dbus-1/system-services/org.tuneshift1.service",
     "/etc/tuneshift/tuneshift.yaml",
 )
 
