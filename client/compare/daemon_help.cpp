@@ -42,8 +42,9 @@ Result<DaemonHelp> DaemonHelp::connect(Keeper& keeper) {
   }
   assistance.since_us_ = now_us();
   assistance.mode_before_ = manager.value()["mode"].text();
+  assistance.mode_now_ = assistance.mode_before_;
   if (assistance.mode_before_ == "paused") {
-    assistance.why_not_ = "somebody paused it; 'tuneshiftctl mode auto' ends that";
+    assistance.why_not_ = "somebody paused it; 'tuneshiftctl mode MODE' ends that";
     assistance.daemon_.reset();
   }
   return assistance;
@@ -51,26 +52,40 @@ Result<DaemonHelp> DaemonHelp::connect(Keeper& keeper) {
 
 Status DaemonHelp::stand_aside() {
   if (!daemon_) return {};
-  if (!is_kept_) {
-    if (Status kept = keeper_.keep_mode(mode_before_); !kept) return kept;
-    is_kept_ = true;
-  }
+  if (Status ours = begin_change("paused"); !ours) return ours;
   // What the pause ends in.
-  if (told_ == Told::help) {
+  if (mode_now_ != mode_before_ && mode_now_ != "paused") {
     if (Status back = daemon_->set_mode(mode_before_); !back) return back;
   }
-  told_ = Told::aside;
   if (Status paused = daemon_->pause(kPauseSeconds); !paused) return paused;
+  mode_now_ = "paused";
   return wait_until_put_back();
 }
 
 Status DaemonHelp::help() {
-  told_ = Told::help;
-  return daemon_->set_mode("auto");
+  if (Status ours = begin_change("auto"); !ours) return ours;
+  Status done = daemon_->set_mode("auto");
+  if (done) mode_now_ = "auto";
+  return done;
 }
 
 Status DaemonHelp::renew() {
-  return told_ == Told::aside ? daemon_->pause(kPauseSeconds) : Status();
+  if (!daemon_ || mode_now_ != "paused") return {};
+  if (Status ours = expect_our_mode(); !ours) return ours;
+  return daemon_->pause(kPauseSeconds);
+}
+
+Status DaemonHelp::expect_our_mode() {
+  const auto manager = daemon_->manager();
+  if (!manager) return manager.error();
+  const std::string mode = manager.value()["mode"].text();
+  if (mode == mode_now_) return {};
+  return Error{ErrorCode::busy, "somebody has changed the mode to '" + mode + "' meanwhile", {}, 0};
+}
+
+Status DaemonHelp::begin_change(const std::string& mode) {
+  if (Status ours = expect_our_mode(); !ours) return ours;
+  return keeper_.keep_mode(mode_before_, {mode_now_, mode});
 }
 
 std::string DaemonHelp::why_no_load(const std::set<uint64_t>& pids) const {

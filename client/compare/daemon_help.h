@@ -21,6 +21,7 @@ class DaemonHelp {
   /// Why it cannot help; empty when it can.
   [[nodiscard]] const std::string& why_not() const { return why_not_; }
 
+  /// Each of these fails, and changes nothing, when somebody else has changed the mode meanwhile.
   /// It puts everything back and does nothing for two minutes, or until renew(): returns when
   /// everything is back.
   Status stand_aside();
@@ -34,14 +35,17 @@ class DaemonHelp {
  private:
   DaemonHelp(std::unique_ptr<Daemon> daemon, Keeper& keeper)
       : daemon_(std::move(daemon)), keeper_(keeper) {}
+  /// Fails when the mode is not what it was left in: then it is somebody else's.
+  Status expect_our_mode();
+  /// The same, and has the keeper know of the change.
+  Status begin_change(const std::string& mode);
   Status wait_until_put_back();
   std::unique_ptr<Daemon> daemon_;
   Keeper& keeper_;
   std::string why_not_;
   std::string mode_before_;
+  std::string mode_now_;  ///< as this has left it
   uint64_t since_us_ = 0;
-  bool is_kept_ = false;  ///< the keeper knows the mode
-  enum class Told { nothing, aside, help } told_ = Told::nothing;
 };
 
 }  // namespace tuneshift

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <map>
+#include <set>
 #include <vector>
 
 #include "client/connection.h"
@@ -22,13 +23,12 @@ namespace {
 // In no kernel file's path, mode or name of a profile.
 constexpr char kSeparator = '\t';
 
-Status put_mode_back(const std::string& mode) {
+Status put_mode_back(const std::string& mode, const std::set<std::string>& ours) {
   auto daemon = Daemon::connect();
   if (!daemon) return daemon.error();
   const auto manager = daemon.value()->manager();
   if (!manager) return is_absent(manager.error()) ? Status() : manager.error();
-  const std::string current = manager.value()["mode"].text();
-  if (current != "paused" && current != "auto") return {};  // somebody else's by now
+  if (!ours.contains(manager.value()["mode"].text())) return {};  // somebody else's by now
   return daemon.value()->set_mode(mode);
 }
 
@@ -55,7 +55,7 @@ Status put_tuned_back(const std::string& profile) {
 }
 
 Status put_one_back(const std::vector<std::string>& words) {
-  if (words[0] == "mode") return put_mode_back(words[1]);
+  if (words[0] == "mode") return put_mode_back(words[1], {words[2], words[3]});
   if (words[0] == "tuned") return put_tuned_back(words[1]);
   return put_value_back(words[1], words[2], words[3]);
 }
@@ -149,8 +149,8 @@ Status Keeper::tell(const std::vector<std::string>& words) {
   return errno_error(errno, "the process that puts everything back is gone");
 }
 
-Status Keeper::keep_mode(const std::string& mode) {
-  return tell({"mode", mode});
+Status Keeper::keep_mode(const std::string& mode, const std::array<std::string, 2>& ours) {
+  return tell({"mode", mode, ours[0], ours[1]});
 }
 
 Status Keeper::keep_value(const std::string& path, const std::string& ours,

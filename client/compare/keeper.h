@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <array>
 #include <string>
 #include <vector>
 
@@ -26,7 +27,8 @@ class Keeper {
   ~Keeper() { (void)put_back(); }
 
   // What was there before. Each is told before the first change.
-  Status keep_mode(const std::string& mode);
+  /// Before each change: of what to what. Goes back only from one of these.
+  Status keep_mode(const std::string& mode, const std::array<std::string, 2>& ours);
   /// `path` of KernelFs. Goes back only where it still shows `ours`.
   Status keep_value(const std::string& path, const std::string& ours, const std::string& original);
   /// tuned's profile; empty when it had none.

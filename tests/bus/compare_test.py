@@ -132,6 +132,15 @@ class Compare(BusCase):
             self.assert_as_before()
             os.unlink(self.scratch.join("page.html"))
 
+    def test_a_mode_that_somebody_sets_meanwhile_is_theirs(self):
+        process = self.started("--rounds", "9")
+        self.assertTrue(wait_for(lambda: self.get("Mode") == "auto", 60, 0.005))
+        self.call("SetMode", "s", "manual")
+        output, errors = process.communicate(timeout=60)
+        self.assertEqual((process.returncode, output), (1, b""))
+        self.assertIn(b"somebody has changed the mode to 'manual' meanwhile", errors)
+        self.assertEqual(self.get("Mode"), "manual")
+
     def test_tuned_is_put_back_for_one_that_is_killed(self):
         state = self.scratch.join("tuned-state")
         write(state, "")
