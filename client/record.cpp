@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include <fcntl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "client/args.h"
@@ -108,23 +111,63 @@ Status copy_all(Daemon& daemon, const TerminationSignals& stop, Copy& copy, int 
   }
 }
 
+/// The trace's file. One that is overwritten is so when there is something to write: until then the
+/// new one has another name.
+class TraceFile {
+ public:
+  TraceFile(std::string name, bool overwrites)
+      : name_(std::move(name)), made_name_(overwrites ? name_ + ".XXXXXX" : name_) {}
+  TraceFile(const TraceFile&) = delete;
+  TraceFile& operator=(const TraceFile&) = delete;
+  ~TraceFile() {
+    if (is_made_ && !is_kept_) unlink(made_name_.c_str());
+  }
+
+  Status make() {
+    // Nobody else's business: it names files and commands of other users.
+    if (made_name_ == name_) {
+      fd_.emplace(open(name_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+    } else {
+      struct stat there {};
+      if (lstat(name_.c_str(), &there) == 0 && !S_ISREG(there.st_mode))
+        return Error{ErrorCode::invalid_argument, printable(name_) + " is no regular file", {}, 0};
+      fd_.emplace(mkostemp(made_name_.data(), O_CLOEXEC));
+    }
+    is_made_ = fd_->get() >= 0;
+    return is_made_ ? Status() : system_error(name_);
+  }
+
+  Status keep() {
+    if (made_name_ != name_ && rename(made_name_.c_str(), name_.c_str()) != 0)
+      return system_error(name_);
+    is_kept_ = true;
+    return {};
+  }
+
+  [[nodiscard]] int fd() const { return fd_->get(); }
+
+ private:
+  std::string name_;
+  std::string made_name_;
+  std::optional<OwnedFd> fd_;
+  bool is_made_ = false;
+  bool is_kept_ = false;
+};
+
 int record(Daemon& daemon, const Session& session, const RecordArguments& arguments) {
   auto stop = TerminationSignals::block();
   if (!stop) return fail(stop.error());
-  const int how = arguments.force ? O_TRUNC : O_EXCL;
-  // Nobody else's business: it names files and commands of other users.
-  const OwnedFd file(open(arguments.file.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | how, 0600));
-  if (file.get() < 0) return fail(system_error(arguments.file));
+  TraceFile file(arguments.file, arguments.force);
+  if (const Status made = file.make(); !made) return fail(made.error());
   auto ends = make_sockets();
   if (!ends) return fail(ends.error());
   const OwnedFd ours = std::move(ends.value().ours);
   {
     const OwnedFd daemons = std::move(ends.value().daemons);
-    if (const auto begun = daemon.record(daemons.get(), arguments.hash_paths); !begun) {
-      if (!arguments.force) unlink(arguments.file.c_str());
+    if (const auto begun = daemon.record(daemons.get(), arguments.hash_paths); !begun)
       return fail(begun.error());
-    }
   }
+  if (const Status kept = file.keep(); !kept) return fail(kept.error());
   uint64_t until_us = 0;
   if (!arguments.duration.empty())
     until_us = now_us() + parse_duration(arguments.duration).value() * 1000000;
@@ -132,7 +175,7 @@ int record(Daemon& daemon, const Session& session, const RecordArguments& argume
     print("Recording to " + printable(arguments.file) + " until Ctrl-C.\n");
     std::fflush(stdout);
   }
-  Copy copy(ours.get(), file.get());
+  Copy copy(ours.get(), file.fd());
   const auto copied = copy_all(daemon, stop.value(), copy, ours.get(), until_us);
   if (session.json) {
     print(Json::object().set("file", arguments.file).set("lines", copy.lines()));

@@ -154,9 +154,27 @@ class Record(BusCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         with open(self.trace, encoding="ascii") as file:
             self.assertTrue(file.read().startswith("tuneshift-trace "))
+        self.assertEqual(os.stat(self.trace).st_mode & 0o077, 0)
+        self.assertEqual(os.listdir(os.path.dirname(self.trace)).count(os.path.basename(self.trace)), 1)
         done = self.ctl("record", self.trace + ".new", "--for", "1s", "--json")
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(os.stat(self.trace + ".new").st_mode & 0o077, 0)
+
+    def test_what_was_recorded_is_there_until_something_else_is(self):
+        folder = self.scratch.folder("traces")
+        trace, link = os.path.join(folder, "run.trace"), os.path.join(folder, "link.trace")
+        with open(trace, "w", encoding="ascii") as file:
+            file.write("mine")
+        os.symlink(trace, link)
+        there = set(os.listdir(folder))
+        done = self.ctl("record", link, "--for", "1s", "--force")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("is no regular file", done.stderr)
+        self.daemon.stop()
+        self.assertEqual(self.ctl("record", trace, "--for", "1s", "--force").returncode, 3)
+        with open(trace, encoding="ascii") as file:
+            self.assertEqual(file.read(), "mine")
+        self.assertEqual(set(os.listdir(folder)), there)
 
 
 if __name__ == "__main__":
