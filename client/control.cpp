@@ -56,7 +56,7 @@ void add_mode(CLI::App& app, Session& session) {
 void add_pause(CLI::App& app, Session& session) {
   auto time = std::make_shared<std::string>();
   auto* verb = app.add_subcommand("pause", "Put everything back and do nothing for a while");
-  verb->add_option("TIME", *time, "Such as 10m; without it, until 'tuneshiftctl mode auto'")
+  verb->add_option("TIME", *time, "Such as 10m; without it, until 'tuneshiftctl mode MODE'")
       ->check(check_duration);
   verb->callback([&session, time] {
     session.verb = [&session, time](Daemon& daemon) {

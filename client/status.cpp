@@ -93,7 +93,7 @@ std::string render_probes(const Json& probes, const Style& style) {
 
 std::string hint(const std::string& mode) {
   if (mode == "observe") return "observing: nothing is written; 'tuneshiftctl mode auto' starts";
-  if (mode == "paused") return "paused: everything is put back; 'tuneshiftctl mode auto' resumes";
+  if (mode == "paused") return "paused: everything is put back; 'tuneshiftctl mode MODE' ends it";
   if (mode == "manual") return "manual: only holds and 'tuneshiftctl switch' change anything";
   return "";
 }

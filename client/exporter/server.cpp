@@ -12,8 +12,8 @@ namespace tuneshift {
 
 namespace {
 
-constexpr unsigned most_connections = 16;
-constexpr unsigned most_of_one_address = 8;
+constexpr unsigned most_connections = 64;
+constexpr unsigned most_of_one_address = 32;
 constexpr unsigned timeout_s = 10;
 constexpr size_t most_header_bytes = 16 << 10;
 constexpr int64_t page_kept_us = 1'000'000;
