@@ -30,11 +30,7 @@ def identity():
     return checks.unit(SERVICE, "MainPID"), checks.unit(SERVICE, "InvocationID")
 
 
-# The other cases' profiles are gone; and their files, which no package manager put there.
-with contextlib.suppress(FileNotFoundError):
-    checks.PROFILES.rmdir()
-dpkg("--install", PACKAGE)
-dpkg("--purge", "tuneshift")
+checks.remove_unpacked()
 assert not traces(), traces()
 
 before = checks.knobs()

@@ -9,6 +9,7 @@ import pathlib
 import re
 import shutil
 import subprocess
+import tarfile
 import tempfile
 import time
 
@@ -20,6 +21,8 @@ REQUESTS = "/dev/virtio-ports/tuneshift.requests"
 MODEL = "/srv/models/model.safetensors"
 SMALL_MODEL = "/srv/models/small.safetensors"
 PACKAGES = [HOME / "tuneshift.deb", HOME / "tuneshift-exporter.deb"]
+# A bare tar archive: tests/vm/run.
+PAYLOAD = "/dev/disk/by-id/virtio-payload"
 READ_AHEAD = "/sys/block/nvme0n1/queue/read_ahead_kb"
 
 KNOBS = (
@@ -125,8 +128,11 @@ def daemon(mode):
         CONFIG.write_text(original)
 
 
-def busctl(*arguments):
-    return json.loads(run("busctl", "--system", "--json=short", *arguments))["data"]
+def busctl(*arguments, starts=False):
+    """What the service answers; one that is stopped stays so unless the call is to start it."""
+    start = "yes" if starts else "no"
+    return json.loads(run("busctl", "--system", "--json=short", f"--auto-start={start}",
+                          *arguments))["data"]
 
 
 def manager(prop):
@@ -173,7 +179,7 @@ def hold(profile, *devices):
 
 
 def release(cookie, check=True):
-    run("busctl", "--system", "call", "org.tuneshift1", "/org/tuneshift1", MANAGER, "Release", "u",
+    run("busctl", "--system", "--auto-start=no", "call", "org.tuneshift1", "/org/tuneshift1", MANAGER, "Release", "u",
         str(cookie), check=check)
 
 
@@ -346,6 +352,19 @@ def traces():
     found = run("find", "/", "(", *pruned, ")", "-prune", "-o", "-name", "*tuneshift*",
                 "-print").split()
     return [path for path in found if "tuneshift-vm" not in path]
+
+
+def remove_unpacked():
+    """What cases run that no package manager has put there."""
+    with tarfile.open(PAYLOAD) as archive:
+        paths = ["/" + member.name for member in archive if not member.isdir()]
+    run("systemctl", "disable", "tuneshift.service")
+    for path in paths:
+        if not path.startswith(str(HOME)):
+            os.unlink(path)
+    for path in filter(os.path.isdir, traces()):
+        shutil.rmtree(path)
+    run("systemctl", "daemon-reload")
 
 
 def dpkg(*arguments):
