@@ -47,6 +47,7 @@ _tuneshiftctl() {
       '') options+=' --version' ;;
       loads) options+=' --follow --all' ;;
       top) options+=' --batch --count --interval' ;;
+      show | plan) options+=' --device' ;;
       hold) options+=' --for --pid --device --reason --' ;;
       switch) options+=' --auto' ;;
       history | report) options+=' --since' ;;

@@ -34,7 +34,7 @@ complete -c tuneshiftctl -n '__fish_seen_subcommand_from top' -s n -l count -x
 complete -c tuneshiftctl -n '__fish_seen_subcommand_from top' -s i -l interval -x
 complete -c tuneshiftctl -n '__fish_seen_subcommand_from hold' -l for -x -d 'End after'
 complete -c tuneshiftctl -n '__fish_seen_subcommand_from hold' -l pid -x -a '(__fish_complete_pids)'
-complete -c tuneshiftctl -n '__fish_seen_subcommand_from hold' -s d -l device -x -a '(__tuneshiftctl_disks)'
+complete -c tuneshiftctl -n '__fish_seen_subcommand_from hold show plan' -s d -l device -x -a '(__tuneshiftctl_disks)'
 complete -c tuneshiftctl -n '__fish_seen_subcommand_from hold' -l reason -x
 complete -c tuneshiftctl -n '__fish_seen_subcommand_from history report' -l since -x -a 'today yesterday 10m 1h'
 complete -c tuneshiftctl -n '__fish_seen_subcommand_from record' -l for -x
