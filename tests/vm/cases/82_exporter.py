@@ -38,7 +38,12 @@ assert "tuneshift_up 1" in TEXT_FILE.read_text().splitlines()
 run("systemctl", "stop", "tuneshift.service")
 checks.wait_for("a daemon that is down", lambda: metrics()[-1] == "tuneshift_up 0")
 
+run("systemctl", "start", "tuneshift-textfile.timer")
+dpkg("--install", str(PACKAGES[1]))  # an upgrade
+assert unit("tuneshift-textfile.timer", "ActiveState") == "active"
+
 dpkg("--purge", "tuneshift-exporter")
+assert unit("tuneshift-textfile.timer", "ActiveState") == "inactive"
 assert not TEXT_FILE.exists()
 assert unit(SERVICE, "ActiveState") == unit("tuneshift-exporter.socket", "ActiveState") == "inactive"
 dpkg("--purge", "tuneshift")
