@@ -116,7 +116,9 @@ class Daemon {
             [this](const Event& event) { on_event(event); },
             [this](const SysctlWrite& write) { on_sysctl_write(write); }),
         waiting_events_(loop_, probes_, [this] { return dispatch(); }),
-        sysctl_watch_(loop_, kernel, [this](const Writers& writers) { tuner_.look_at(writers); }),
+        sysctl_watch_(
+            loop_, kernel, [this](const Writers& writers) { tuner_.look_at(writers); },
+            [this](const Writers& writers) { tuner_.know(writers); }),
         // An evicted helper comes back behind the loader's own reads: 25 ms later on a slow disk.
         helper_image_(helper_path(options, kernel), helper_image_bytes),
         inspector_(loop_.get(), helper_path(options, kernel), Inspector::Limits(),

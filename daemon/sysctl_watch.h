@@ -16,7 +16,10 @@ class SysctlWatch {
   /// `look` gets the knobs to look at; an empty name means all, because writes were lost untold.
   using Look = std::function<void(const Writers&)>;
 
-  SysctlWatch(Loop& loop, const KernelFs& kernel, Look look);
+  /// `know` gets who wrote what lately, before any look: another one may come first.
+  using Know = std::function<void(const Writers&)>;
+
+  SysctlWatch(Loop& loop, const KernelFs& kernel, Look look, Know know);
 
   void on_write(const SysctlWrite& write);
 
@@ -25,6 +28,7 @@ class SysctlWatch {
 
   const KernelFs& kernel_;
   Look look_;
+  Know know_;
   ForeignWrites writes_;
   Timer timer_;
 };

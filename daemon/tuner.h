@@ -116,6 +116,9 @@ class Tuner {
   /// Yields the knobs that these writes changed; "" stands for any knob.
   void look_at(const Writers& writers);
 
+  /// Who wrote what lately, and is named for a change that something else finds than look_at().
+  void know(const Writers& writers);
+
   /// What a whole-machine lease touches, and what profiles ask of this machine.
   const Machine& machine();
   /// The store that a reader's file is on; one without names when it cannot be told.
@@ -262,6 +265,8 @@ class Tuner {
   bool apply_anew_ = false;  ///< also what was submitted already
   Writers writers_;          ///< whose knobs the next look is for
   bool looking_ = false;     ///< a look is under way: one at a time, however many writes are told
+  Writers known_writers_;
+  bool telling_ = false;                    ///< they are being told to the writer: the latest alone
   std::map<std::string, unsigned> yields_;  ///< knob → times given up since last asked for
   uint64_t turns_ = 0;                      ///< applies handed to the writer
   uint64_t turns_done_ = 0;                 ///< quick passes of them that are done

@@ -364,6 +364,19 @@ void Tuner::look_at(const Writers& writers) {
   });
 }
 
+void Tuner::know(const Writers& writers) {
+  if (writers == known_writers_) return;
+  known_writers_ = writers;
+  if (std::exchange(telling_, true)) return;
+  writer_.submit([this, writers](Applier& applier) {
+    applier.know(writers);
+    return [this, writers] {
+      telling_ = false;
+      if (known_writers_ != writers) know(std::exchange(known_writers_, writers));
+    };
+  });
+}
+
 Status Tuner::cancel_load(uint32_t id) {
   const auto changes = detector_.cancel(id, monotonic_ns());
   if (changes.empty()) return Error{ErrorCode::not_found, "the load is over", {}, 0};

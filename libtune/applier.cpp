@@ -348,14 +348,15 @@ std::vector<KnobStatus> Applier::knobs() const {
   return rows;
 }
 
+void Applier::know(const Writers& writers) {
+  writer_->know(writers);
+}
+
 Receipt Applier::verify(const Writers& writers) {
   Receipt receipt;
   for (auto& [name, record] : writer_->records()) {
-    auto writer = writers.find(name);
-    // Its twin's write zeroes a knob as well.
-    if (writer == writers.end()) writer = writers.find(std::string(record.knob.kind->excludes));
-    if (writer == writers.end()) writer = writers.find("");
-    if (writer != writers.end()) writer_->check(record, receipt, writer->second);
+    const std::string* writer = find_writer(writers, record);
+    if (writer != nullptr) writer_->check(record, receipt, *writer);
   }
   return receipt;
 }

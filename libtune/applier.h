@@ -123,6 +123,9 @@ class Applier {
   /// of them, or at those alone that these writes may have changed; the name "" stands for any.
   Receipt verify(const Writers& writers = {{"", ""}});
 
+  /// Who is named for what is yielded otherwise than by verify() with its writer; "" for any knob.
+  void know(const Writers& writers);
+
   /// Forgets the knobs of devices that are gone, also where others have their names by now: their
   /// values went with them.
   Receipt forget_gone();

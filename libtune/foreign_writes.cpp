@@ -44,6 +44,12 @@ Writers ForeignWrites::take_due(uint64_t now_ns) {
   return due;
 }
 
+Writers ForeignWrites::writers() const {
+  Writers writers;
+  for (const auto& [knob, waiting] : waiting_) writers.emplace(knob, waiting.writer);
+  return writers;
+}
+
 std::optional<uint64_t> ForeignWrites::next_ns() const {
   std::optional<uint64_t> next;
   for (const auto& [knob, waiting] : waiting_) {

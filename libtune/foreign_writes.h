@@ -21,6 +21,9 @@ class ForeignWrites {
   /// The knobs whose time has come.
   Writers take_due(uint64_t now_ns);
 
+  /// Who wrote what lately: until the second look.
+  [[nodiscard]] Writers writers() const;
+
   /// When the next one's time comes; empty when none waits.
   [[nodiscard]] std::optional<uint64_t> next_ns() const;
 

@@ -444,8 +444,18 @@ void KnobWriter::leave_moved(KnobRecord& record, const std::string& mover, Recei
   fail(record, KnobState::failed, "not put back: " + mover + " is not back", receipt);
 }
 
+const std::string* find_writer(const Writers& writers, const KnobRecord& record) {
+  auto writer = writers.find(record.knob.name);
+  // Its twin's write zeroes a knob as well.
+  if (writer == writers.end()) writer = writers.find(std::string(record.knob.kind->excludes));
+  if (writer == writers.end()) writer = writers.find("");
+  return writer != writers.end() ? &writer->second : nullptr;
+}
+
 void KnobWriter::yield(KnobRecord& record, const std::string& theirs, Receipt& receipt,
-                       const std::string& writer) {
+                       const std::string& told_writer) {
+  const std::string* known = find_writer(writers_, record);
+  const std::string writer = told_writer.empty() && known != nullptr ? *known : told_writer;
   settle_left_guards(record, nullptr, receipt);
   let_go_of_guests(record, receipt);
   if (record.in_force) note(journal_.append_yielded(record.knob.name));

@@ -49,6 +49,9 @@ bool is_request(const KnobRecord& record);
 /// Whether a read says that the knob's device is not there any more.
 bool is_removed(const Result<std::string>& shown, const Knob& knob);
 
+/// The one of `writers` who wrote the knob, its twin, or any; nullptr when none did.
+const std::string* find_writer(const Writers& writers, const KnobRecord& record);
+
 /// Writes one knob at a time by the protocol of the journal, and keeps what is known of each. What
 /// a write moved besides its own knob is told by take_moved(): its turn comes next.
 class KnobWriter {
@@ -69,6 +72,8 @@ class KnobWriter {
 
   /// Only looks: yields a knob that somebody else changed. `writer` is who did, if anybody.
   void check(KnobRecord& record, Receipt& receipt, const std::string& writer = {});
+  /// See Applier::know().
+  void know(const Writers& writers) { writers_ = writers; }
 
   /// Leaves it alone for a reason that is not the kernel's.
   void refuse(KnobRecord& record, const Want& want, const std::string& why, Receipt& receipt);
@@ -185,6 +190,7 @@ class KnobWriter {
   std::vector<std::string> moved_;
   std::map<std::string, LeftGuards> left_;  ///< by mover
   std::map<std::string, RecentValues> recent_;
+  Writers writers_;  ///< known beforehand
 };
 
 }  // namespace tuneshift

@@ -83,6 +83,19 @@ TEST_CASE("a knob that is moved is compared next to the write that moves it") {
   CHECK(rig.shown(kScheduler) == "none [mq-deadline] kyber ");
 }
 
+TEST_CASE("who wrote is named also where something else than a look at it finds the value") {
+  Rig rig;
+  rig.converge({{"vm.swappiness", want(exactly("10"))}});
+  rig.applier->know({{"vm.swappiness", "sysctl (pid 7)"}});
+  rig.kernel.put(kSwappiness, "33\n");
+  const Receipt receipt = rig.converge({{"vm.swappiness", want(exactly("10"))}});
+  REQUIRE(receipt.size() == 1);
+  CHECK(receipt[0].kind == ChangeKind::yielded);
+  CHECK(receipt[0].writer == "sysctl (pid 7)");
+  rig.applier->know({});
+  CHECK(rig.applier->knobs()[0].why == "somebody else changed it from 10 to 33: sysctl (pid 7)");
+}
+
 TEST_CASE("a value that somebody writes while ours goes back stands") {
   Rig rig;
   rig.converge({{"vm.swappiness", want(exactly("10"))}});

@@ -20,7 +20,9 @@ TEST_CASE("a written knob is looked at twice") {
   CHECK(writes.take_due(120 * ms) == Writers{{"vm.swappiness", "sysctl (pid 7)"}});
   CHECK(writes.next_ns() == 600 * ms);
   CHECK(writes.take_due(599 * ms).empty());
+  CHECK(writes.writers() == Writers{{"vm.swappiness", "sysctl (pid 7)"}});
   CHECK(writes.take_due(600 * ms) == Writers{{"vm.swappiness", "sysctl (pid 7)"}});
+  CHECK(writes.writers().empty());
   CHECK_FALSE(writes.next_ns());
 }
 
