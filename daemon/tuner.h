@@ -263,10 +263,10 @@ class Tuner {
   Desired submitted_;
   bool reconcile_due_ = false;
   bool apply_anew_ = false;  ///< also what was submitted already
-  Writers writers_;          ///< whose knobs the next look is for
   bool looking_ = false;     ///< a look is under way: one at a time, however many writes are told
+  bool telling_ = false;     ///< known_writers_ are on their way to the applier: the latest alone
+  Writers writers_;          ///< whose knobs the next look is for
   Writers known_writers_;
-  bool telling_ = false;                    ///< they are being told to the writer: the latest alone
   std::map<std::string, unsigned> yields_;  ///< knob → times given up since last asked for
   uint64_t turns_ = 0;                      ///< applies handed to the writer
   uint64_t turns_done_ = 0;                 ///< quick passes of them that are done
