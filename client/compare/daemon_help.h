@@ -21,7 +21,8 @@ class DaemonHelp {
   /// Why it cannot help; empty when it can.
   [[nodiscard]] const std::string& why_not() const { return why_not_; }
 
-  /// Each of these fails, and changes nothing, when somebody else has changed the mode meanwhile.
+  // Each of these fails, and changes nothing, when somebody else has changed the mode meanwhile.
+
   /// It puts everything back and does nothing for two minutes, or until renew(): returns when
   /// everything is back.
   Status stand_aside();

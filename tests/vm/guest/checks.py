@@ -179,8 +179,8 @@ def hold(profile, *devices):
 
 
 def release(cookie, check=True):
-    run("busctl", "--system", "--auto-start=no", "call", "org.tuneshift1", "/org/tuneshift1", MANAGER, "Release", "u",
-        str(cookie), check=check)
+    run("busctl", "--system", "--auto-start=no", "call", "org.tuneshift1", "/org/tuneshift1", MANAGER,
+        "Release", "u", str(cookie), check=check)
 
 
 @contextlib.contextmanager
