@@ -23,6 +23,12 @@ namespace {
 // In no kernel file's path, mode or name of a profile.
 constexpr char kSeparator = '\t';
 
+std::vector<std::string> joined(const std::string& first, const std::vector<std::string>& rest) {
+  std::vector<std::string> all{first};
+  all.insert(all.end(), rest.begin(), rest.end());
+  return all;
+}
+
 Status put_mode_back(const std::string& mode, const std::set<std::string>& ours) {
   auto daemon = Daemon::connect();
   if (!daemon) return daemon.error();
@@ -42,13 +48,10 @@ Status put_value_back(const std::string& path, const std::string& ours,
   return kernel.value().write(path, original);
 }
 
-Status put_tuned_back(const std::string& profile) {
-  const std::vector<std::string> command =
-      profile.empty() ? std::vector<std::string>{"tuned-adm", "off"}
-                      : std::vector<std::string>{"tuned-adm", "profile", profile};
+Status put_tuned_back(const std::vector<std::string>& arguments) {
   sigset_t none;
   sigemptyset(&none);
-  const auto pid = start_command(command, none);
+  const auto pid = start_command(tuned_command(arguments), none);
   if (!pid) return pid.error();
   if (reap(pid.value()) != 0) return Error{ErrorCode::io, "tuned-adm failed", {}, 0};
   return {};
@@ -56,7 +59,7 @@ Status put_tuned_back(const std::string& profile) {
 
 Status put_one_back(const std::vector<std::string>& words) {
   if (words[0] == "mode") return put_mode_back(words[1], {words[2], words[3]});
-  if (words[0] == "tuned") return put_tuned_back(words[1]);
+  if (words[0] == "tuned") return put_tuned_back({words.begin() + 1, words.end()});
   return put_value_back(words[1], words[2], words[3]);
 }
 
@@ -122,6 +125,10 @@ int keep(int fd) {
 
 }  // namespace
 
+std::vector<std::string> tuned_command(const std::vector<std::string>& arguments) {
+  return joined("tuned-adm", arguments);
+}
+
 Result<Keeper> Keeper::start() {
   std::array<int, 2> ends{};
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0)
@@ -158,8 +165,8 @@ Status Keeper::keep_value(const std::string& path, const std::string& ours,
   return tell({"value", path, ours, original});
 }
 
-Status Keeper::keep_tuned(const std::string& profile) {
-  return tell({"tuned", profile});
+Status Keeper::keep_tuned(const std::vector<std::string>& way_back) {
+  return tell(joined("tuned", way_back));
 }
 
 Status Keeper::forget_value() {

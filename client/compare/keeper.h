@@ -12,6 +12,8 @@
 
 namespace tuneshift {
 
+std::vector<std::string> tuned_command(const std::vector<std::string>& arguments);
+
 /// A process that puts back what a comparison changes, however the comparison ends: when it says
 /// so, or when it is killed.
 class Keeper {
@@ -31,8 +33,8 @@ class Keeper {
   Status keep_mode(const std::string& mode, const std::array<std::string, 2>& ours);
   /// `path` of KernelFs. Goes back only where it still shows `ours`.
   Status keep_value(const std::string& path, const std::string& ours, const std::string& original);
-  /// tuned's profile; empty when it had none.
-  Status keep_tuned(const std::string& profile);
+  /// `way_back`: what tuned-adm is told to put back what it has now.
+  Status keep_tuned(const std::vector<std::string>& way_back);
 
   // The comparison has put it back itself.
   Status forget_value();

@@ -126,27 +126,37 @@ std::string why_no_read_ahead(const Bench& bench) {
                                           : "";
 }
 
-/// tuned's profile, empty when it has none; nothing when it does not answer.
-std::optional<std::string> active_tuned_profile(Bench& bench) {
-  const auto ran = bench.runner.run({"tuned-adm", "active"});
+/// What tuned-adm says to `question` after `intro`, empty when it says something else; nothing when
+/// tuned does not answer.
+std::optional<std::string> ask_tuned(Bench& bench, const std::string& question,
+                                     const std::string& intro) {
+  const auto ran = bench.runner.run({"tuned-adm", question});
   if (!ran || ran.value().status != 0) return std::nullopt;
   const std::string& text = ran.value().output;
-  const std::string intro = "Current active profile: ";
   const size_t at = text.find(intro);
   if (at == std::string::npos) return "";
   const size_t start = at + intro.size();
   return text.substr(start, text.find('\n', start) - start);
 }
 
+/// What tuned-adm is to be told for what is there now. Setting a profile by its name would end that
+/// tuned chooses it itself.
+std::vector<std::string> way_back_of_tuned(Bench& bench, const std::string& profile) {
+  if (profile.empty()) return {"off"};
+  const auto mode = ask_tuned(bench, "profile_mode", "Profile selection mode: ");
+  if (mode == "auto") return {"auto_profile"};
+  return {"profile", profile};
+}
+
 Result<double> load_with_tuned(Bench& bench, const std::string& before) {
   if (const Status aside = bench.assistance.stand_aside(); !aside) return aside.error();
-  if (const Status kept = bench.keeper.keep_tuned(before); !kept) return kept.error();
-  const auto switched = bench.runner.run_silently({"tuned-adm", "profile", kTunedProfile});
+  const auto way_back = way_back_of_tuned(bench, before);
+  if (const Status kept = bench.keeper.keep_tuned(way_back); !kept) return kept.error();
+  const auto switched = bench.runner.run_silently(tuned_command({"profile", kTunedProfile}));
   if (const Status done = succeeded(switched, "tuned-adm"); !done) return done.error();
   auto loaded = load_cold(bench);
   if (!loaded) return loaded;  // and the keeper puts it back
-  const auto back = before.empty() ? bench.runner.run_silently({"tuned-adm", "off"})
-                                   : bench.runner.run_silently({"tuned-adm", "profile", before});
+  const auto back = bench.runner.run_silently(tuned_command(way_back));
   if (const Status done = succeeded(back, "tuned-adm"); !done) return done.error();
   if (const Status told = bench.keeper.forget_tuned(); !told) return told.error();
   return loaded;
@@ -158,7 +168,7 @@ Step with_tuned(Bench& bench) {
     step.skipped = "not installed";
   } else if (geteuid() != 0) {
     step.skipped = kNeedsRoot;
-  } else if (const auto before = active_tuned_profile(bench); !before) {
+  } else if (const auto before = ask_tuned(bench, "active", "Current active profile: "); !before) {
     step.skipped = "tuned is not running";
   } else if (*before == kTunedProfile) {
     step.skipped = "it is active already";

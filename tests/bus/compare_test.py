@@ -107,7 +107,7 @@ class Compare(BusCase):
         rows = {row["variant"]: row for row in json.loads(done.stdout)["variants"]}
         self.assertEqual([row for row in rows.values() if "ms" not in row], [])
         self.assertEqual(read(calls).splitlines(),
-                         ["tuned-adm active", f"vmtouch -q -t {MODEL}",
+                         ["tuned-adm active", f"vmtouch -q -t {MODEL}", "tuned-adm profile_mode",
                           "tuned-adm profile throughput-performance", "tuned-adm profile balanced"])
 
     def test_one_that_is_interrupted_puts_back_what_is_changed(self):
@@ -141,19 +141,41 @@ class Compare(BusCase):
         self.assertIn(b"somebody has changed the mode to 'manual' meanwhile", errors)
         self.assertEqual(self.get("Mode"), "manual")
 
-    def test_tuned_is_put_back_for_one_that_is_killed(self):
+    def add_tuned(self, first):
+        """Its file of state: what it says at "active" and, of what it is told, the mode."""
         state = self.scratch.join("tuned-state")
-        write(state, "")
-        self.add_program("tuned-adm", 'case $1 in\n'
-                         f'  active) cat {state} ;;\n'
-                         f'  off) echo "No current active profile." >{state} ;;\n'
-                         f'  profile) echo "Current active profile: $2" >{state} ;;\nesac\n')
+        write(state, first)
+        self.add_program("tuned-adm", f"""case $1 in
+  active) cat {state} ;;
+  profile_mode) grep -q automatic {state} && mode=auto; echo "Profile selection mode: ${{mode:-manual}}" ;;
+  off) echo "No current active profile." >{state} ;;
+  auto_profile) printf "Current active profile: balanced\\n(automatic)\\n" >{state} ;;
+  profile) echo "Current active profile: $2" >{state} ;;
+esac
+""")
+        return state
+
+    def test_tuned_is_put_back_for_one_that_is_killed(self):
+        first = "No current active profile."
+        state = self.add_tuned(first)
         process = self.started("--rounds", "9")
         self.assertTrue(wait_for(lambda: "throughput-performance" in read(state), 60, 0.01))
         process.kill()
         process.wait()
-        self.wait_equal(lambda: read(state), "No current active profile.")
+        self.wait_equal(lambda: read(state), first)
         self.assert_as_before()
+
+    def test_a_tuned_that_chose_its_profile_itself_does_so_again(self):
+        first = "Current active profile: balanced\n(automatic)"
+        state = self.add_tuned(first)
+        done = self.compare("--rounds", "1", "--reader", "read", "--json")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertEqual(read(state), first)
+        process = self.started("--rounds", "9")
+        self.assertTrue(wait_for(lambda: "throughput-performance" in read(state), 60, 0.01))
+        process.kill()
+        process.wait()
+        self.wait_equal(lambda: read(state), first)
 
     def test_a_load_that_is_not_helped_is_explained(self):
         small = os.path.join(os.path.dirname(MODEL), "small.gguf")
