@@ -143,12 +143,16 @@ std::vector<uint32_t> LoadBook::end(uint32_t id, const Load& load, uint64_t now_
       view.saved_us = saved > 0 ? static_cast<uint64_t>(saved) : 0;
     }
   }
-  std::vector<uint32_t> ended;
+  // By their ends, as one that was slow may have begun before all of them; by its number first
+  // where the clock was set back.
+  std::vector<std::pair<uint64_t, uint32_t>> others;
   for (const auto& [other, one] : views_) {
-    if (one.finished_us != 0) ended.push_back(other);
+    if (one.finished_us != 0 && other != id) others.emplace_back(one.finished_us, other);
   }
-  if (ended.size() <= kept_ended) return {};
-  ended.resize(ended.size() - kept_ended);
+  if (others.size() < kept_ended) return {};
+  std::sort(others.begin(), others.end());
+  std::vector<uint32_t> ended;
+  for (size_t i = 0; i + kept_ended <= others.size(); ++i) ended.push_back(others[i].second);
   for (const uint32_t gone : ended) {
     add_to(forgotten_, views_[gone]);
     views_.erase(gone);

@@ -131,3 +131,20 @@ TEST_CASE("totals count every load, also those that are forgotten") {
   book.update(more, {}, 2 * second_ns);
   CHECK(book.totals().loaded_bytes == (loads * 100 + 7) * mib);
 }
+
+TEST_CASE("the load that ends last is in the book, whenever it began and whatever the clock says") {
+  const uint64_t long_ones_end = GENERATE(1000ULL, 1ULL);
+  LoadBook book;
+  const Load slow = running(100 * mib);
+  book.update(slow, {}, 2 * second_ns);
+  for (uint32_t id = slow.id + 1; id <= slow.id + LoadBook::kept_ended; ++id) {
+    Load load = running(100 * mib);
+    load.id = id;
+    book.update(load, {}, 2 * second_ns);
+    book.end(id, load, 100 + id);
+  }
+  REQUIRE(book.all().size() == LoadBook::kept_ended + 1);
+  CHECK(book.end(slow.id, slow, long_ones_end) == std::vector<uint32_t>{slow.id + 1});
+  CHECK(book.find(slow.id) != nullptr);
+  CHECK(book.all().size() == LoadBook::kept_ended);
+}
