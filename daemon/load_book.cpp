@@ -35,14 +35,25 @@ void add_to(LoadTotals& totals, const LoadView& view) {
 }
 
 std::string pattern_of(const Load& load) {
-  uint64_t bytes = 0, sequential = 0;
-  for (const LoadReader& one : load.readers) {
-    bytes += one.missed;
-    sequential += one.sequential;
-  }
+  const uint64_t bytes = load.missed_bytes;
+  const uint64_t sequential = load.sequential_bytes;
   if (bytes == 0) return "";
   if (sequential >= bytes / 10 * 9) return "sequential";
   return sequential >= bytes / 2 ? "mixed" : "random";
+}
+
+void add_reader(LoadView& view, const LoadReader& one) {
+  const auto pid = static_cast<uint32_t>(one.reader.process.pid);
+  const std::string command = escape(one.facts.command_line);
+  const std::string path = escape(one.facts.path);
+  if (view.readers.size() < LoadBook::shown_readers) {
+    view.readers.push_back({pid, command, path, one.missed, one.facts.file_size});
+  }
+  view.processes.insert(pid);
+  view.commands.insert(command);
+  view.files.insert(path);
+  view.cgroup = escape(one.facts.cgroup);
+  view.workload = escape(to_string(workload_of(one.facts.cgroup)));
 }
 
 }  // namespace
@@ -70,20 +81,13 @@ LoadView& LoadBook::update(const Load& load, const Store& store, uint64_t now_ns
   view.evidence = load.evidence;
   view.shards = load.shards;
   view.pattern = pattern_of(load);
-  view.readers.clear();
-  view.missed_bytes = 0;
-  for (const LoadReader& one : load.readers) {
-    const auto pid = static_cast<uint32_t>(one.reader.process.pid);
-    if (view.readers.size() < LoadBook::shown_readers) {
-      view.readers.push_back({pid, escape(one.facts.command_line), escape(one.facts.path),
-                              one.missed, one.facts.file_size});
-    }
-    view.missed_bytes += one.missed;
-    view.processes.insert(pid);
-    view.commands.insert(escape(one.facts.command_line));
-    view.files.insert(escape(one.facts.path));
-    view.cgroup = escape(one.facts.cgroup);
-    view.workload = escape(to_string(workload_of(one.facts.cgroup)));
+  view.missed_bytes = load.missed_bytes;
+  // A load may have thousands of readers: their names are told once.
+  for (; view.known_readers < load.readers.size(); ++view.known_readers) {
+    add_reader(view, load.readers[view.known_readers]);
+  }
+  for (size_t i = 0; i < view.readers.size(); ++i) {
+    view.readers[i].missed_bytes = load.readers[i].missed;
   }
   if (now_ns >= view.sample_ns + sample_every_ns) {
     view.rate = rate_of(load.loaded_bytes - std::min(view.sample_bytes, load.loaded_bytes),

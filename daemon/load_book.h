@@ -50,6 +50,7 @@ struct LoadView {
   uint64_t saved_us = 0;  ///< estimate, see docs/dbus.md
 
   std::vector<LoadReaderView> readers;  ///< the first LoadBook::shown_readers of them
+  size_t known_readers = 0;             ///< of the load's, that are told of above
   uint64_t missed_bytes = 0;     ///< by all readers; more than was loaded where some missed twice
   uint64_t refaulted_bytes = 0;  ///< of the whole machine, while it loads
   uint64_t evicted_bytes = 0;    ///< the same

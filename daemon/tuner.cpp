@@ -120,6 +120,7 @@ void Tuner::carry_out(const Detector::Changes& changes) {
   bool leases_changed = false;
   for (const LoadChange& change : changes) {
     leases_changed = leases_changed || change.kind != LoadChangeKind::progress;
+    readers_changed_ = readers_changed_ || leases_changed;
     leases_.on_change(change, detector_.load(change.load));
     switch (change.kind) {
       case LoadChangeKind::suspected:
@@ -396,7 +397,7 @@ void Tuner::on_timer() {
 }
 
 void Tuner::set_timers() {
-  senses_.loads_run(detector_.active_readers());
+  if (std::exchange(readers_changed_, false)) senses_.loads_run(detector_.active_readers());
   if (const auto due = detector_.next_deadline_ns()) {
     detector_timer_.set(*due);
   } else {

@@ -262,10 +262,11 @@ class Tuner {
   std::map<std::string, uint64_t> settling_;    ///< new bdi → when its set-up is over
   Desired submitted_;
   bool reconcile_due_ = false;
-  bool apply_anew_ = false;  ///< also what was submitted already
-  bool looking_ = false;     ///< a look is under way: one at a time, however many writes are told
-  bool telling_ = false;     ///< known_writers_ are on their way to the applier: the latest alone
-  Writers writers_;          ///< whose knobs the next look is for
+  bool readers_changed_ = false;  ///< senses_ have not been told of all that loads read
+  bool apply_anew_ = false;       ///< also what was submitted already
+  bool looking_ = false;  ///< a look is under way: one at a time, however many writes are told
+  bool telling_ = false;  ///< known_writers_ are on their way to the applier: the latest alone
+  Writers writers_;       ///< whose knobs the next look is for
   Writers known_writers_;
   std::map<std::string, unsigned> yields_;  ///< knob → times given up since last asked for
   uint64_t turns_ = 0;                      ///< applies handed to the writer

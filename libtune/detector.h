@@ -133,6 +133,7 @@ class Detector {
     std::optional<Facts> facts;
     std::string loader_rule;  ///< the rule that makes it a load at once; empty: none
     uint32_t load = 0;
+    size_t load_entry = 0;  ///< of its readers, once it is one of them
 
     /// Whether it faults in more of its mapping than a header.
     [[nodiscard]] bool misses_mapping() const;
@@ -167,7 +168,9 @@ class Detector {
   void end(Load& load, Load::State state, const std::string& reason, uint64_t now_ns,
            Changes& changes);
   void forget_ended_loads();
-  void count(Load& load, const Reader& reader, const Suspect& suspect);
+  void count(Load& load, const Reader& reader, Suspect& suspect);
+  /// Makes the reader one of the load's, with nothing read.
+  static void add(Load& load, const Reader& reader, Suspect& suspect);
   Load* running_load_of(const Reader& reader, const Facts& facts);
   [[nodiscard]] bool serves_already(const Reader& reader, const Facts& facts) const;
   [[nodiscard]] uint64_t deadline_of(const Load& load) const;

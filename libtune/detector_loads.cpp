@@ -10,6 +10,11 @@ namespace {
 
 constexpr uint64_t tail_check_ms = 50;
 
+/// No file counts for more than its size.
+uint64_t counted(const LoadFile& file) {
+  return std::min(file.size, file.bytes + file.cached_bytes);
+}
+
 }  // namespace
 
 void Detector::begin(const Reader& reader, Suspect& suspect, const std::string& evidence,
@@ -35,45 +40,49 @@ void Detector::begin(const Reader& reader, Suspect& suspect, const std::string& 
       {joins ? LoadChangeKind::joined : LoadChangeKind::started, reader, load->id, evidence});
 }
 
-void Detector::count(Load& load, const Reader& reader, const Suspect& suspect) {
-  auto entry = std::find_if(load.readers.begin(), load.readers.end(),
-                            [&](const LoadReader& known) { return known.reader == reader; });
-  if (entry == load.readers.end()) {
-    // What a later reader of the same file finds cached is what the others have read.
-    const bool shares =
-        std::any_of(load.readers.begin(), load.readers.end(),
-                    [&](const LoadReader& known) { return known.reader.file == reader.file; });
-    entry = load.readers.insert(load.readers.end(), LoadReader{});
-    entry->reader = reader;
-    entry->facts = *suspect.facts;
-    entry->cached_bytes = shares ? 0 : suspect.cached_bytes;
-  }
-  entry->bytes = suspect.bytes_in();
-  entry->missed = suspect.latest.bytes - suspect.bytes_before;
-  entry->sequential =
+void Detector::count(Load& load, const Reader& reader, Suspect& suspect) {
+  // Sums are kept, not made anew: a load may have thousands of readers.
+  const size_t at = suspect.load_entry;
+  if (at >= load.readers.size() || load.readers[at].reader != reader) add(load, reader, suspect);
+  LoadReader& entry = load.readers[suspect.load_entry];
+  LoadFile& file = load.files[reader.file];
+  load.counted_bytes -= counted(file);
+  file.bytes -= entry.bytes;
+  load.missed_bytes -= entry.missed;
+  load.sequential_bytes -= entry.sequential;
+  entry.bytes = suspect.bytes_in();
+  entry.missed = suspect.latest.bytes - suspect.bytes_before;
+  entry.sequential =
       suspect.latest.sequential - std::min(suspect.sequential_before, suspect.latest.sequential);
+  file.bytes += entry.bytes;
+  load.missed_bytes += entry.missed;
+  load.sequential_bytes += entry.sequential;
+  load.counted_bytes += counted(file);
+  load.total_bytes = std::max(load.model_bytes, load.file_bytes);
+  load.loaded_bytes = std::min(load.counted_bytes, load.total_bytes);
+}
 
-  // Ranks share one file's misses among them; no file counts for more than its size.
-  struct Sum {
-    uint64_t bytes = 0, cached = 0, size = 0;
-  };
-  std::map<FileId, Sum> files;
-  uint64_t model_bytes = 0;
-  for (const LoadReader& one : load.readers) {
-    Sum& sum = files[one.reader.file];
-    sum.bytes += one.bytes;
-    sum.cached = std::max(sum.cached, one.cached_bytes);
-    sum.size = one.facts.file_size;
-    model_bytes = std::max(model_bytes, one.facts.model_bytes);
-    load.shards = std::max(load.shards, one.facts.shards);
-  }
-  uint64_t loaded = 0, known = 0;
-  for (const auto& [file, sum] : files) {
-    loaded += std::min(sum.size, sum.bytes + sum.cached);
-    known += sum.size;
-  }
-  load.total_bytes = std::max(model_bytes, known);
-  load.loaded_bytes = std::min(loaded, load.total_bytes);
+void Detector::add(Load& load, const Reader& reader, Suspect& suspect) {
+  const auto known = std::find_if(load.readers.begin(), load.readers.end(),
+                                  [&](const LoadReader& one) { return one.reader == reader; });
+  suspect.load_entry = static_cast<size_t>(known - load.readers.begin());
+  if (known != load.readers.end()) return;  // of an earlier part of this load
+  const auto [found, is_first] = load.files.try_emplace(reader.file);
+  LoadFile& file = found->second;
+  load.counted_bytes -= counted(file);
+  load.file_bytes -= file.size;
+  LoadReader entry;
+  entry.reader = reader;
+  entry.facts = *suspect.facts;
+  // What a later reader of the same file finds cached is what the others have read.
+  entry.cached_bytes = is_first ? suspect.cached_bytes : 0;
+  file.cached_bytes = std::max(file.cached_bytes, entry.cached_bytes);
+  file.size = entry.facts.file_size;
+  load.file_bytes += file.size;
+  load.counted_bytes += counted(file);
+  load.model_bytes = std::max(load.model_bytes, entry.facts.model_bytes);
+  load.shards = std::max(load.shards, entry.facts.shards);
+  load.readers.push_back(std::move(entry));
 }
 
 void Detector::end(Load& load, Load::State state, const std::string& reason, uint64_t now_ns,

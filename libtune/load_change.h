@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
@@ -50,6 +51,13 @@ struct LoadReader {
   Facts facts;
 };
 
+/// What all readers of a load have of one file.
+struct LoadFile {
+  uint64_t bytes = 0;  ///< ranks share its misses among them
+  uint64_t cached_bytes = 0;
+  uint64_t size = 0;
+};
+
 /// One load: all shards and processes of one model. Times are CLOCK_MONOTONIC ns.
 struct Load {
   enum class State { loading, finished, abandoned };
@@ -67,7 +75,13 @@ struct Load {
   uint64_t last_progress_ns = 0;
   uint64_t finished_ns = 0;
   bool tail_checked = false;  ///< the count between two events was asked for since the last one
-  std::vector<LoadReader> readers;
+  std::vector<LoadReader> readers;   ///< in the order in which they came
+  std::map<FileId, LoadFile> files;  ///< sums of the readers, as are these:
+  uint64_t model_bytes = 0;          ///< as its index or its names tell; 0 where they do not
+  uint64_t file_bytes = 0;           ///< of all its files that are known
+  uint64_t counted_bytes = 0;        ///< of them
+  uint64_t missed_bytes = 0;
+  uint64_t sequential_bytes = 0;
   std::set<ProcessId> processes;  ///< those still alive
 };
 

@@ -36,6 +36,7 @@ Load running(uint64_t loaded) {
   load.total_bytes = 400 * mib;
   load.loaded_bytes = loaded;
   load.readers = {reader(7, loaded), reader(8, 3 * mib)};
+  load.missed_bytes = loaded + 3 * mib;
   return load;
 }
 
@@ -75,6 +76,7 @@ TEST_CASE("a load of ten thousand readers shows some of them") {
   LoadBook book;
   Load load = running(0);
   load.readers.assign(10'000, reader(9, mib));
+  load.missed_bytes = 10'000 * mib;
   const LoadView& view = book.update(load, {}, second_ns);
   CHECK(view.readers.size() == LoadBook::shown_readers);
   CHECK(view.missed_bytes == 10'000 * mib);
