@@ -119,7 +119,7 @@ void Inspector::State::inspect(const Reader& reader, uint64_t file_size) {
     return slot.helper.pid == reader.process.pid;
   });
   // Helpers read headers too; looking into them would go on for ever.
-  if (own) return defer(reader, Error{ErrorCode::not_found, "an inspector, not a reader", {}, 0});
+  if (own) return defer(reader, Error{ErrorCode::unsupported, "an inspector, not a reader", {}, 0});
   const Slot* slot = slot_of(device_of(reader));
   if ((slot != nullptr && slot->stuck) || all_stuck()) return defer(reader, timed_out());
   if (waiting.size() >= limits.waiting) {

@@ -55,7 +55,8 @@ bool Detector::make_room(Changes& changes) {
   if (suspects_.size() < max_suspects) return true;
   // Nothing is lost with those that read nothing now: their next event brings them back.
   using State = Suspect::State;
-  for (const State state : {State::done, State::unanswered, State::dormant, State::serving}) {
+  for (const State state :
+       {State::done, State::absent, State::unanswered, State::dormant, State::serving}) {
     const auto resting = std::find_if(suspects_.begin(), suspects_.end(), [&](const auto& entry) {
       return entry.second.state == state;
     });
@@ -86,6 +87,10 @@ Detector::Changes Detector::on_event(const Event& event) {
   Suspect* const found = suspect_of(event, changes);
   if (found == nullptr || found->state == Suspect::State::done) return changes;
   Suspect& suspect = *found;
+  if (suspect.state == Suspect::State::absent) {
+    see_absent(event, suspect, changes);
+    return changes;
+  }
   if (suspect.state == Suspect::State::serving) {
     see_server(event, suspect, changes);
     return changes;
@@ -99,6 +104,25 @@ Detector::Changes Detector::on_event(const Event& event) {
   (is_read(event.evidence) ? suspect.read_seen : suspect.mapping_seen) = true;
   decide(event.reader, suspect, event.time_ns, changes);
   return changes;
+}
+
+void Detector::see_absent(const Event& event, Suspect& suspect, Changes& changes) {
+  // One that opens it for a moment again and again is not looked for each time.
+  const bool is_often = suspect.closed_looks >= most_looks;
+  if (is_often && event.time_ns < suspect.asked_ns + closed_retry_ms * ms) return;
+  Suspect again;
+  again.latest = event;
+  again.latest.bytes = std::max(event.bytes, suspect.latest.bytes);
+  again.bytes_before = suspect.latest.bytes;
+  again.sequential_before = std::min(suspect.latest.sequential, event.sequential);
+  again.jumps_before = std::min(suspect.latest.jumps, event.jumps);
+  again.first_ns = again.last_ns = again.asked_ns = event.time_ns;
+  (is_read(event.evidence) ? again.read_seen : again.mapping_seen) = true;
+  again.closed_looks = suspect.closed_looks + 1;
+  suspect = std::move(again);
+  changes.push_back({LoadChangeKind::suspected, event.reader, 0,
+                     std::string(to_string(event.evidence)) +
+                         " of a file that it had closed when it was looked at"});
 }
 
 void Detector::see_server(const Event& event, Suspect& server, Changes& changes) {
@@ -140,6 +164,11 @@ Detector::Changes Detector::on_facts(const Reader& reader, const Result<Facts>& 
     return changes;
   }
   suspect.last_ns = std::max(suspect.last_ns, now_ns);
+  if (!facts.ok() && facts.error().code == ErrorCode::not_found) {
+    // A header is read in a moment; the body may follow as long as the process lives.
+    suspect.state = Suspect::State::absent;
+    return changes;
+  }
   if (!facts.ok() && is_passing(facts.error()) && suspect.looks < most_looks) {
     suspect.state = Suspect::State::unanswered;
     return changes;
@@ -193,6 +222,7 @@ std::string Detector::judge_facts(Suspect& suspect, Facts& facts) const {
 void Detector::decide(const Reader& reader, Suspect& suspect, uint64_t now_ns, Changes& changes) {
   switch (suspect.state) {
     case Suspect::State::asked:
+    case Suspect::State::absent:
     case Suspect::State::weighed:
     case Suspect::State::serving:
     case Suspect::State::done:

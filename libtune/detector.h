@@ -102,6 +102,7 @@ class Detector {
     enum class State {
       asked,       ///< facts are on their way
       unanswered,  ///< there were none; asked again a second later
+      absent,      ///< it had closed the file by then; asked again at its next event
       recognised,
       dormant,  ///< stopped before it was decided: no help, watched on
       weighed,  ///< has a cached file mapped for a while: its sample decides whether it serves
@@ -122,6 +123,7 @@ class Detector {
     bool is_read_ahead_of = false;
     bool rests = false;  ///< asked or weighed from dormant: it has no help
     unsigned looks = 1;
+    unsigned closed_looks = 0;  ///< that found the file closed, before this one
     unsigned warm_looks = 0;
     unsigned pauses = 0;
     uint64_t last_ns = 0;
@@ -144,11 +146,13 @@ class Detector {
 
   static constexpr uint64_t ms = 1'000'000;
   static constexpr uint64_t retry_after_ms = 1000;
+  static constexpr uint64_t closed_retry_ms = 5000;
   /// Events come in steps (TUNESHIFT_STEP_BYTES): up to one of a file is never announced.
   static constexpr uint64_t step_bytes = 8ULL << 20;
 
   Suspect* suspect_of(const Event& event, Changes& changes);
   bool make_room(Changes& changes);
+  void see_absent(const Event& event, Suspect& suspect, Changes& changes);
   void see_server(const Event& event, Suspect& server, Changes& changes);
   void on_resting_facts(const Reader& reader, Suspect& suspect, const Result<Facts>& facts,
                         uint64_t now_ns, Changes& changes);

@@ -103,6 +103,41 @@ TEST_CASE("an inspection without an answer is tried again, a bounded number of t
   CHECK(changes[0].reason == "could not be inspected: no answer");
 }
 
+TEST_CASE("one that had closed the file when it was looked at is looked at when it comes back") {
+  const Reader reader = reader_of(10);
+  const Error closed{ErrorCode::not_found, "no such file is open", {}, 0};
+  Detector detector({2000});
+  detector.on_event(event_at(reader, Evidence::read_miss, 1 * ms, mib));
+  CHECK(detector.on_facts(reader, closed, 2 * ms).empty());
+  CHECK_FALSE(detector.next_deadline_ns());
+  CHECK(detector.watches(reader));
+  // Minutes later.
+  const uint64_t later_ns = 300'000 * ms;
+  CHECK(kinds(detector.on_event(event_at(reader, Evidence::read_miss, later_ns, mib + proof))) ==
+        Kinds{Kind::suspected});
+  const auto changes = detector.on_facts(reader, model_facts(true), later_ns + 1 * ms);
+  REQUIRE(kinds(changes) == Kinds{Kind::recognised, Kind::started});
+  CHECK(detector.load(1)->first_ns == later_ns);
+  CHECK(detector.load(1)->loaded_bytes == proof);
+}
+
+TEST_CASE("one that closes the file each time is looked at now and then, as long as it lives") {
+  const Reader reader = reader_of(10);
+  const Error closed{ErrorCode::not_found, "no such file is open", {}, 0};
+  Detector detector({2000});
+  uint64_t now_ns = 1 * ms;
+  unsigned looks = 0;
+  for (unsigned event = 1; event <= 1000; ++event, now_ns += 10 * ms) {
+    const auto changes =
+        detector.on_event(event_at(reader, Evidence::read_miss, now_ns, event * 8 * mib));
+    if (changes.empty()) continue;
+    ++looks;
+    CHECK(detector.on_facts(reader, closed, now_ns).empty());
+  }
+  CHECK(looks >= Detector::most_looks + 1);
+  CHECK(looks <= Detector::most_looks + 3);
+}
+
 TEST_CASE("one that read all of it before its inspection had an answer is asked about again") {
   const Reader reader = reader_of(10);
   Detector detector({2000});
