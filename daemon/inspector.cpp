@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <deque>
+#include <fstream>
+#include <iterator>
 #include <list>
 #include <utility>
 
@@ -14,6 +16,7 @@
 #include "daemon/held_files.h"
 #include "daemon/inspect_protocol.h"
 #include "daemon/inspect_request.h"
+#include "daemon/process_identity.h"
 #include "daemon/spawn_helper.h"
 
 namespace tuneshift {
@@ -35,6 +38,14 @@ Error timed_out() {
   return {ErrorCode::timeout, "the file system did not answer the inspector in time", {}, 0};
 }
 
+// The real one, of which no process makes another; root's for one that has gone, as nothing hangs
+// there.
+uint32_t uid_of(const Reader& reader) {
+  std::ifstream file("/proc/" + std::to_string(reader.process.pid) + "/status");
+  const std::string status{std::istreambuf_iterator<char>(file), {}};
+  return static_cast<uint32_t>(parse_field(status, "Uid:").value_or(0));
+}
+
 std::string packet_for(const Reader& reader, uint64_t file_size, const std::string& rules) {
   InspectRequest request;
   request.pid = reader.process.pid;
@@ -52,6 +63,7 @@ struct Inspector::State {
   struct Request {
     Reader reader;
     uint64_t file_size = 0;
+    uint32_t uid = 0;
   };
   struct Answer {
     Reader reader;
@@ -61,6 +73,7 @@ struct Inspector::State {
   struct Slot {
     State* state = nullptr;
     Reader reader;
+    uint32_t uid = 0;
     Helper helper;
     bool answered = false;
     bool stuck = false;  // killed at its deadline and not gone yet
@@ -78,7 +91,11 @@ struct Inspector::State {
   void hand_on(const Reader& reader, const Result<std::string>& packet);
   void give_up_waiting();
   [[nodiscard]] const Slot* slot_of(Device device) const;
-  [[nodiscard]] bool all_stuck() const;
+  /// How many slots this user may have has.
+  [[nodiscard]] unsigned most_of(uint32_t uid) const;
+  [[nodiscard]] bool has_room(uint32_t uid) const;
+  /// Whether nothing will be asked for this user any more.
+  [[nodiscard]] bool all_stuck(uint32_t uid) const;
 
   static int on_reply(sd_event_source*, int fd, uint32_t events, void* data);
   static int on_exit(sd_event_source*, int fd, uint32_t events, void* data);
@@ -104,9 +121,23 @@ const Inspector::State::Slot* Inspector::State::slot_of(Device device) const {
   return found == slots.end() ? nullptr : &*found;
 }
 
-bool Inspector::State::all_stuck() const {
-  return slots.size() >= limits.helpers &&
-         std::all_of(slots.begin(), slots.end(), [](const Slot& slot) { return slot.stuck; });
+unsigned Inspector::State::most_of(uint32_t uid) const {
+  return uid == 0 ? limits.helpers : std::max(1U, limits.helpers / 2);
+}
+
+bool Inspector::State::has_room(uint32_t uid) const {
+  const auto own =
+      std::count_if(slots.begin(), slots.end(), [&](const Slot& slot) { return slot.uid == uid; });
+  return slots.size() < limits.helpers && static_cast<size_t>(own) < most_of(uid);
+}
+
+bool Inspector::State::all_stuck(uint32_t uid) const {
+  const auto stuck = [&](bool any) {
+    return static_cast<size_t>(std::count_if(slots.begin(), slots.end(), [&](const Slot& slot) {
+      return slot.stuck && (any || slot.uid == uid);
+    }));
+  };
+  return stuck(true) >= limits.helpers || stuck(false) >= most_of(uid);
 }
 
 void Inspector::State::defer(const Reader& reader, Error error) {
@@ -121,17 +152,18 @@ void Inspector::State::inspect(const Reader& reader, uint64_t file_size) {
   // Helpers read headers too; looking into them would go on for ever.
   if (own) return defer(reader, Error{ErrorCode::unsupported, "an inspector, not a reader", {}, 0});
   const Slot* slot = slot_of(device_of(reader));
-  if ((slot != nullptr && slot->stuck) || all_stuck()) return defer(reader, timed_out());
+  const uint32_t uid = uid_of(reader);
+  if ((slot != nullptr && slot->stuck) || all_stuck(uid)) return defer(reader, timed_out());
   if (waiting.size() >= limits.waiting) {
     return defer(reader, Error{ErrorCode::limit_exceeded, "too many inspections wait", {}, 0});
   }
-  waiting.push_back({reader, file_size});
+  waiting.push_back({reader, file_size, uid});
   start_waiting();
 }
 
 void Inspector::State::start_waiting() {
   for (auto next = waiting.begin(); next != waiting.end() && slots.size() < limits.helpers;) {
-    if (slot_of(device_of(next->reader)) != nullptr) {
+    if (slot_of(device_of(next->reader)) != nullptr || !has_room(next->uid)) {
       ++next;
       continue;
     }
@@ -147,6 +179,7 @@ void Inspector::State::start(const Request& request) {
   Slot& slot = slots.emplace_back();
   slot.state = this;
   slot.reader = request.reader;
+  slot.uid = request.uid;
   slot.helper = std::move(spawned.value());
   const Status watched = watch(slot);
   if (watched.ok()) return;
@@ -193,12 +226,12 @@ void Inspector::State::hand_on(const Reader& reader, const Result<std::string>& 
   }
 }
 
-// Those that nothing will serve any more: their device's helper is stuck, or all of them are.
+// Those that nothing will serve any more: their device's helper is stuck, or all of their user's
+// are.
 void Inspector::State::give_up_waiting() {
-  const bool all = all_stuck();
   for (auto next = waiting.begin(); next != waiting.end();) {
     const Slot* slot = slot_of(device_of(next->reader));
-    if (all || (slot != nullptr && slot->stuck)) {
+    if (all_stuck(next->uid) || (slot != nullptr && slot->stuck)) {
       defer(next->reader, timed_out());
       next = waiting.erase(next);
     } else {

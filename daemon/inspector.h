@@ -24,7 +24,9 @@ class Inspector {
  public:
   struct Limits {
     uint64_t deadline_ms = 2000;
-    unsigned helpers = 8;    ///< at once; stuck ones that outlive SIGKILL still count
+    /// At once; stuck ones that outlive SIGKILL still count. Half of them for the processes of one
+    /// user but root, whose own file systems may hang as they like.
+    unsigned helpers = 8;
     unsigned waiting = 256;  ///< requests beyond are answered limit_exceeded
   };
   using Handler = std::function<void(const Reader&, Result<Facts>)>;

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <memory>
+#include <vector>
 
 #include "tests/catch.h"
 #include "tests/inspect/asking.h"
@@ -86,4 +87,27 @@ TEST_CASE("a hanging file system costs its own requests, and the loop goes on") 
   REQUIRE_FALSE(again.ok());
   CHECK(again.error().code == ErrorCode::timeout);
   CHECK(asking.facts(healthy).ok());
+}
+
+TEST_CASE("one user's hanging file systems do not keep the inspector from others") {
+  constexpr unsigned helpers = 4;
+  // They outlive the servers, which their exit waits for.
+  std::vector<std::unique_ptr<Process>> victims;
+  std::vector<std::unique_ptr<FuseServer>> servers;
+  Asking asking({1000, helpers, 256});
+  for (unsigned i = 0; i < helpers; ++i) {
+    servers.push_back(std::make_unique<FuseServer>(safetensors_header()));
+    const std::string path = servers.back()->path();
+    victims.push_back(std::make_unique<Process>(
+        [&] { return map_and_touch(path, true, false) && setresuid(65534, 65534, 65534) == 0; }));
+    const Reader hung = reader_of(*victims.back(), path);
+    servers.back()->control().hang_reads = true;
+    servers.back()->control().hang_flushes = true;
+    asking.ask(hung);
+  }
+  asking.wait_for(helpers);
+  Scratch scratch;
+  const std::string local = scratch.file("a.gguf", gguf_header());
+  Process other([&] { return open(local.c_str(), O_RDONLY) >= 0; });
+  CHECK(asking.facts(reader_of(other, local)).ok());
 }
