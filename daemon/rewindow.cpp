@@ -24,7 +24,7 @@ namespace {
 
 constexpr size_t max_attempts = 256;
 constexpr size_t max_stuck_children = 16;
-constexpr int answer_deadline_ms = 100;  // reached only by a child that cannot run
+constexpr int answer_deadline_ms = 100;  // reached by few: see may_be_entered()
 constexpr int exit_wait_ms = 5;
 
 enum class Did { failed, reset, direct, other_file };
@@ -40,6 +40,17 @@ bool still_the_file(const KernelFs& kernel, const Reader& reader, int fd) {
   const auto info =
       kernel.read("proc/" + std::to_string(reader.process.pid) + "/fdinfo/" + std::to_string(fd));
   return info.ok() && parse_field(info.value(), "ino:") == reader.file.inode;
+}
+
+// pidfd_getfd(2) takes the lock that an execve() holds, and one that closes a file whose server
+// does not answer holds it for good. What procfs counts of the process asks for the same lock, and
+// is given up in time (DeadlineFs).
+Status may_be_entered(const KernelFs& kernel, const Reader& reader) {
+  const auto counts = kernel.read("proc/" + std::to_string(reader.process.pid) + "/io");
+  if (counts.ok()) return {};
+  const ErrorCode code = counts.error().code;
+  if (code == ErrorCode::timeout || code == ErrorCode::busy) return counts.error();
+  return {};
 }
 
 bool on_device(int fd, const FileId& file) {
@@ -158,6 +169,7 @@ Result<RewindowOutcome> rewindow(const KernelFs& kernel, const Reader& reader,
     }
   }
   if (attempts.empty()) return outcome;
+  if (const Status free = may_be_entered(kernel, reader); !free) return free.error();
   const Status status = run_child(pidfd, reader.file, attempts);
   if (!status.ok()) return status.error();
 
