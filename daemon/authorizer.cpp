@@ -4,7 +4,24 @@
 #include <map>
 #include <utility>
 
+#include "daemon/bus_errors.h"
+
 namespace tuneshift {
+
+namespace {
+
+/// What an answer that is none says: without polkit nobody is allowed, with one that is too busy
+/// nobody is refused.
+sdbus::Error refusal_of(const sdbus::Error& error) {
+  const std::string name = error.getName();
+  constexpr auto prefix = "org.freedesktop.DBus.Error.";
+  for (const char* passing : {"LimitsExceeded", "NoReply", "Timeout"}) {
+    if (name == std::string(prefix) + passing) return busy();
+  }
+  return access_denied();
+}
+
+}  // namespace
 
 Authorizer::Authorizer(sdbus::IConnection& connection)
     : bus_(bus::proxy(connection, "org.freedesktop.DBus", "/org/freedesktop/DBus")),
@@ -18,9 +35,10 @@ void Authorizer::check(const std::string& sender, const std::string& action, Ans
       .uponReplyInvoke(
           [this, sender, action, answer = std::move(answer)](bus::MaybeError error, uint32_t uid) {
             if (error) {
-              answer(false, 0);
+              const sdbus::Error refusal = refusal_of(*error);
+              answer(&refusal, 0);
             } else if (uid == 0) {
-              answer(true, uid);
+              answer(nullptr, uid);
             } else {
               ask_polkit(sender, action, uid, answer);
             }
@@ -29,6 +47,12 @@ void Authorizer::check(const std::string& sender, const std::string& action, Ans
 
 void Authorizer::ask_polkit(const std::string& sender, const std::string& action, uint32_t uid,
                             Answer answer) {
+  if (waiting_[uid] >= most_questions) {
+    const sdbus::Error refusal = busy();
+    answer(&refusal, uid);
+    return;
+  }
+  ++waiting_[uid];
   using Details = std::map<std::string, std::string>;
   using Subject = sdbus::Struct<std::string, std::map<std::string, sdbus::Variant>>;
   const Subject subject("system-bus-name", {{"name", sdbus::Variant(sender)}});
@@ -37,9 +61,15 @@ void Authorizer::ask_polkit(const std::string& sender, const std::string& action
       .onInterface("org.freedesktop.PolicyKit1.Authority")
       .withArguments(subject, action, Details{}, no_flags, std::string())
       .uponReplyInvoke(
-          [uid, answer = std::move(answer)](bus::MaybeError error,
-                                            const sdbus::Struct<bool, bool, Details>& result) {
-            answer(!error && std::get<0>(result), uid);
+          [this, uid, answer = std::move(answer)](
+              bus::MaybeError error, const sdbus::Struct<bool, bool, Details>& result) {
+            if (--waiting_[uid] == 0) waiting_.erase(uid);
+            if (!error && std::get<0>(result)) {
+              answer(nullptr, uid);
+              return;
+            }
+            const sdbus::Error refusal = error ? refusal_of(*error) : access_denied();
+            answer(&refusal, uid);
           });
 }
 

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -14,8 +15,12 @@ namespace tuneshift {
 /// the bus nobody else. Asked asynchronously by bus name, so a slow polkit stalls nobody.
 class Authorizer {
  public:
-  /// `uid` is the caller's; meaningless when it is not allowed.
-  using Answer = std::function<void(bool allowed, uint32_t uid)>;
+  /// Questions to polkit that wait for one user, of what the bus lets wait for all (128).
+  static constexpr unsigned most_questions = 16;
+
+  /// `refusal` is what the caller is to be told, nullptr when it is allowed; then `uid` is the
+  /// caller's.
+  using Answer = std::function<void(const sdbus::Error* refusal, uint32_t uid)>;
 
   explicit Authorizer(sdbus::IConnection& connection);
 
@@ -26,6 +31,7 @@ class Authorizer {
   void ask_polkit(const std::string& sender, const std::string& action, uint32_t uid,
                   Answer answer);
 
+  std::map<uint32_t, unsigned> waiting_;  ///< uid → its questions
   std::unique_ptr<sdbus::IProxy> bus_;
   std::unique_ptr<sdbus::IProxy> polkit_;
 };

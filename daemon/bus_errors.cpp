@@ -33,6 +33,10 @@ sdbus::Error invalid_argument(const std::string& message) {
   return bus::error(std::string(prefix) + "InvalidArgument", message);
 }
 
+sdbus::Error busy() {
+  return bus_error({ErrorCode::busy, "too many questions are waiting already", {}, 0}, "");
+}
+
 sdbus::Error access_denied() {
   return bus::error("org.freedesktop.DBus.Error.AccessDenied", "not permitted");
 }

@@ -21,6 +21,8 @@ using BusRows = std::vector<BusRow>;
 sdbus::Error bus_error(const Error& error, const std::string& not_found_name);
 sdbus::Error invalid_argument(const std::string& message);
 sdbus::Error access_denied();
+/// Too much waits already.
+sdbus::Error busy();
 
 BusRow to_row(const Record& record);
 BusRows to_rows(const std::vector<Record>& records);

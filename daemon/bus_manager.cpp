@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "daemon/bus_manager.h"
 
+#include <limits.h>
+
 #include <algorithm>
 
 #include "libtune/escape.h"
@@ -10,6 +12,7 @@ namespace tuneshift {
 namespace {
 
 constexpr const char* object_path = "/org/tuneshift1";
+constexpr size_t longest_text = 4 * PATH_MAX;  // as escaped
 constexpr uint64_t longest_pause_s = 7ULL * 24 * 3600;
 
 template <typename T>
@@ -20,12 +23,19 @@ T option(const sdbus::Variant& value, const std::string& name) {
   return value.get<T>();
 }
 
+/// What a question is about waits with it for polkit's answer.
+void bound(const std::string& text) {
+  if (text.size() > longest_text) throw invalid_argument("a path or name is too long");
+}
+
 [[noreturn]] void unknown_option(const std::string& name) {
   throw invalid_argument("no option '" + escape(name, 64) + "'");
 }
 
-sdbus::Error busy() {
-  return bus_error({ErrorCode::busy, "too many questions are waiting already", {}, 0}, "");
+/// What anybody is told: which process has a model open is not shown to all in /proc either.
+std::string without_process(const std::string& owner) {
+  const std::string kind = owner.substr(0, owner.find(' '));
+  return kind == "suspect" || kind == "server" ? "a " + kind : owner;
 }
 
 BusRow knob_row(const KnobStatus& knob) {
@@ -41,7 +51,10 @@ BusRow knob_row(const KnobStatus& knob) {
 
 BusRows knob_rows(const std::vector<KnobStatus>& knobs) {
   BusRows rows;
-  for (const KnobStatus& knob : knobs) rows.push_back(knob_row(knob));
+  for (const KnobStatus& knob : knobs) {
+    rows.push_back(knob_row(knob));
+    rows.back()["owner"] = sdbus::Variant(without_process(escape(knob.owner)));
+  }
   return rows;
 }
 
@@ -73,14 +86,15 @@ std::string ManagerObject::sender() {
 template <typename Result>
 void ManagerObject::authorized(std::shared_ptr<Result> result, const std::string& action,
                                std::function<void(uint32_t uid)> allowed) {
-  authorizer_.check(sender(), "org.tuneshift1." + action,
-                    [result, allowed = std::move(allowed)](bool yes, uint32_t uid) {
-                      if (!yes) {
-                        reply_error(result, access_denied());
-                        return;
-                      }
-                      answer(result, [&] { allowed(uid); });
-                    });
+  authorizer_.check(
+      sender(), "org.tuneshift1." + action,
+      [result, allowed = std::move(allowed)](const sdbus::Error* refusal, uint32_t uid) {
+        if (refusal != nullptr) {
+          reply_error(result, *refusal);
+          return;
+        }
+        answer(result, [&] { allowed(uid); });
+      });
 }
 
 template <typename Result>
@@ -186,6 +200,7 @@ void ManagerObject::Plan(sdbus::Result<BusRows>&& result, std::string profile, O
       throw bus_error({ErrorCode::not_found, "no profile '" + escape(profile, 64) + "'", {}, 0},
                       "NoSuchProfile");
     }
+    if (devices.size() > HoldBook::most_devices) throw invalid_argument("more than 32 devices");
     auto stores = stores_of(devices);
     if (!stores.ok()) throw bus_error(stores.error(), "InvalidArgument");
     const Desired desired =
@@ -197,7 +212,7 @@ void ManagerObject::Plan(sdbus::Result<BusRows>&& result, std::string profile, O
           rows.push_back({{"knob", sdbus::Variant(row.knob)},
                           {"current", sdbus::Variant(escape(row.current))},
                           {"wanted", sdbus::Variant(escape(row.wanted))},
-                          {"owner", sdbus::Variant(escape(row.owner))},
+                          {"owner", sdbus::Variant(without_process(escape(row.owner)))},
                           {"why", sdbus::Variant(escape(row.why))},
                           {"write", sdbus::Variant(row.would_write)}});
         }
@@ -228,6 +243,10 @@ void ManagerObject::Hold(sdbus::Result<uint32_t>&& result, std::string profile, 
       } else {
         unknown_option(name);
       }
+    }
+    // Before it waits for an answer, in which it takes memory.
+    if (const Status fits = context_.holds.check(request); !fits) {
+      throw bus_error(fits.error(), "NoSuchProfile");
     }
     authorized(shared, "hold", [this, shared, request, pidfd](uint32_t uid) mutable {
       request.uid = uid;
@@ -315,14 +334,14 @@ void ManagerObject::Reload(sdbus::Result<>&& result) {
 
 void ManagerObject::ListKnobs(sdbus::Result<BusRows>&& result) {
   auto shared = share(std::move(result));
-  const bool asked = context_.writer.knobs(
+  context_.writer.knobs(
       [shared](const std::vector<KnobStatus>& knobs) { reply(shared, knob_rows(knobs)); });
-  if (!asked) reply_error(shared, busy());
 }
 
 void ManagerObject::Rearm(sdbus::Result<>&& result, std::string knob) {
   auto shared = share(std::move(result));
   answer(shared, [&] {
+    bound(knob);
     authorized(shared, "configure", [this, shared, knob](uint32_t) {
       context_.tuner.rearm(knob, [shared](const Status& done) {
         if (done.ok()) {
@@ -358,9 +377,12 @@ void ManagerObject::Why(sdbus::Result<BusRows>&& result, Options subject) {
       wanted = option<uint32_t>(value, key);
     } else if (key == "path") {
       as_shown = option<std::string>(value, key);
+      bound(std::get<std::string>(as_shown));
       wanted = escape(std::get<std::string>(as_shown));
     } else if (key == "knob") {
-      auto knob = resolve_knob(context_.kernel, option<std::string>(value, key));
+      const auto name = option<std::string>(value, key);
+      bound(name);
+      auto knob = resolve_knob(context_.kernel, name);
       if (!knob.ok()) throw bus_error(knob.error(), "NoSuchKnob");
       wanted = knob.value().name;
     } else {

@@ -118,9 +118,10 @@ void LoadObject::Describe(sdbus::Result<BusRow>&& result) {
   auto shared = share(std::move(result));
   const std::string sender = bus::sender_of(getObject());
   // Not with `this`: the load may be too old to be kept by then.
-  const auto describe = [&context = context_, id = id_, shared](bool allowed, uint32_t) {
-    if (!allowed) {
-      reply_error(shared, access_denied());
+  const auto describe = [&context = context_, id = id_, shared](const sdbus::Error* refusal,
+                                                                uint32_t) {
+    if (refusal != nullptr) {
+      reply_error(shared, *refusal);
       return;
     }
     const LoadView& load = view_of(context, id);
@@ -153,9 +154,10 @@ void LoadObject::Describe(sdbus::Result<BusRow>&& result) {
 void LoadObject::Cancel(sdbus::Result<>&& result) {
   auto shared = share(std::move(result));
   const std::string sender = bus::sender_of(getObject());
-  const auto cancel = [&context = context_, id = id_, shared](bool allowed, uint32_t) {
-    if (!allowed) {
-      reply_error(shared, access_denied());
+  const auto cancel = [&context = context_, id = id_, shared](const sdbus::Error* refusal,
+                                                              uint32_t) {
+    if (refusal != nullptr) {
+      reply_error(shared, *refusal);
       return;
     }
     auto done = context.tuner.cancel_load(id);

@@ -15,7 +15,6 @@ namespace tuneshift {
 namespace {
 
 constexpr size_t longest_reason = 256;
-constexpr size_t most_devices = 32;
 
 Error invalid(const std::string& message) {
   return {ErrorCode::invalid_argument, message, {}, 0};
@@ -41,13 +40,18 @@ Result<uint32_t> HoldBook::pid_of(int pidfd) const {
   return static_cast<uint32_t>(pid);
 }
 
-Result<uint32_t> HoldBook::take(const HoldRequest& request) {
+Status HoldBook::check(const HoldRequest& request) const {
   if (!tuner_.policy().profiles().contains(request.profile)) {
     return Error{ErrorCode::not_found, "no profile '" + escape(request.profile, 64) + "'", {}, 0};
   }
   if (request.reason.size() > longest_reason) return invalid("the reason is longer than 256 bytes");
   if (request.ttl_s > longest_ttl_s) return invalid("'ttl' is longer than 7 days");
   if (request.devices.size() > most_devices) return invalid("more than 32 devices");
+  return {};
+}
+
+Result<uint32_t> HoldBook::take(const HoldRequest& request) {
+  if (const Status fits = check(request); !fits) return fits.error();
   const auto of_user = std::count_if(holds_.begin(), holds_.end(), [&](const auto& entry) {
     return entry.second.uid == request.uid;
   });

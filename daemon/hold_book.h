@@ -31,6 +31,7 @@ struct HoldRequest {
 class HoldBook {
  public:
   static constexpr size_t most_per_user = 32;
+  static constexpr size_t most_devices = 32;
   static constexpr uint64_t longest_ttl_s = 7ULL * 24 * 3600;
 
   /// With what runs for it in this daemon.
@@ -46,6 +47,8 @@ class HoldBook {
   HoldBook& operator=(const HoldBook&) = delete;
   ~HoldBook();
 
+  /// Whether it is one that take() may accept: not_found, no such profile; invalid_argument.
+  [[nodiscard]] Status check(const HoldRequest& request) const;
   /// Returns the cookie. not_found: no such profile; invalid_argument; limit_exceeded.
   Result<uint32_t> take(const HoldRequest& request);
   /// not_found when there is none, permission when `sender` did not take it and is not root.

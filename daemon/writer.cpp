@@ -52,7 +52,7 @@ bool Writer::query(Job job) {
   return true;
 }
 
-bool Writer::knobs(KnobsHandler answer) {
+void Writer::knobs(KnobsHandler answer) {
   bool hangs = false;
   {
     const std::lock_guard lock(mutex_);
@@ -60,7 +60,7 @@ bool Writer::knobs(KnobsHandler answer) {
   }
   if (hangs) {
     answer(kept_knobs());
-    return true;
+    return;
   }
   auto question = std::make_shared<Question>();
   question->answer = std::move(answer);
@@ -74,10 +74,12 @@ bool Writer::knobs(KnobsHandler answer) {
       if (question->answer) question->answer(rows);
     };
   });
-  if (!asked) return false;
+  if (!asked) {
+    question->answer(kept_knobs());
+    return;
+  }
   if (questions_.empty()) impatience_.set(question->patient_until_ns);
   questions_.push_back(std::move(question));
-  return true;
 }
 
 void Writer::answer_the_impatient() {

@@ -45,8 +45,8 @@ class Writer {
   bool query(Job job);
 
   /// Hands the knobs to `answer`, on the loop: as they are, or, where the worker hangs longer than
-  /// patience_ns, as it last saw them. False when too many questions wait.
-  bool knobs(KnobsHandler answer);
+  /// patience_ns or too many questions wait, as it last saw them.
+  void knobs(KnobsHandler answer);
   static constexpr uint64_t patience_ns = 200'000'000;
 
   /// Runs `completion` on the loop; callable from any thread.

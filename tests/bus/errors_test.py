@@ -103,8 +103,13 @@ class Errors(BusCase):
             self.assert_error("InvalidArgument", "Why", "a{sv}", subject)
         self.assert_error("InvalidArgument", "Plan", "sa{sv}", "throughput",
                           {"colour": ("s", "red")})
-        self.assert_error("InvalidArgument", "Plan", "sa{sv}", "throughput",
-                          {"devices": ("as", ["nonesuch"])})
+        for devices in (["nonesuch"], [bus_case.DISK] * 33):
+            self.assert_error("InvalidArgument", "Plan", "sa{sv}", "throughput",
+                              {"devices": ("as", devices)})
+        long = "x" * 20000
+        for subject in ("path", "knob"):
+            self.assert_error("InvalidArgument", "Why", "a{sv}", {subject: ("s", long)})
+        self.assert_error("InvalidArgument", "Rearm", "s", long)
 
     def test_the_33rd_hold_of_a_user(self):
         others = [self.connect() for _ in range(4)]
@@ -141,6 +146,13 @@ class Access(BusCase):
                 self.assert_error(DENIED, member, *arguments, connection=self.nobody)
         self.assertEqual({name: self.get(name) for name in before}, before)
         self.assertEqual(len(self.call("ListHolds")), 1)
+
+    def test_what_cannot_be_is_refused_before_polkit_is_asked(self):
+        for arguments in (("throughput", "x" * 257, {}), ("nonesuch", "", {}),
+                          ("throughput", "", {"devices": ("as", [bus_case.DISK] * 33)})):
+            with self.assertRaises(BusError) as caught:
+                self.call("Hold", "ssa{sv}", *arguments, connection=self.nobody)
+            self.assertNotIn("AccessDenied", caught.exception.name)
 
     def test_what_others_do_is_not_told(self):
         for member, arguments in TELLING.items():
