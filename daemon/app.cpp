@@ -320,6 +320,7 @@ class Daemon {
       const Receipt receipt = applier.restore_all();
       return [this, receipt, left = applier.has_unsettled()] {
         log_changes(recorder_, receipt);
+        tuner_.put_windows_back();
         restored_ = all_restored(receipt) && !left;
         loop_.quit();
       };

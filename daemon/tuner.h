@@ -107,6 +107,10 @@ class Tuner {
   /// What tuned keeps in force now; see Applier::follow().
   void follow(const KeptValues& now, const std::optional<KeptValues>& at_death);
 
+  /// The windows of readers that are helped, once the read-ahead is what it was: at the daemon's
+  /// end.
+  void put_windows_back();
+
   /// Takes a yielded knob (all when empty) back; answers later, from the loop.
   void rearm(const std::string& knob, std::function<void(const Status&)> answer);
   /// Compares every wanted knob with the kernel; answers later, from the loop.
@@ -187,6 +191,8 @@ class Tuner {
   void retry_later();
   void rearm_idle();
   void change_mode(Mode mode, const std::string& who);
+  /// Readers' windows are ours in mode auto alone.
+  void turn_windows(Mode next);
   /// Re-windows the readers whose store's read-ahead is in force by now.
   void rewindow_due_readers();
   void rewindow_reader(const Reader& reader, Helped& helped);

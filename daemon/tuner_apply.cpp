@@ -14,6 +14,8 @@ namespace {
 constexpr uint64_t first_retry_ns = 5'000'000'000;
 constexpr unsigned most_retries = 8;
 constexpr unsigned most_yields = 3;
+// Whoever stops the daemon waits for it.
+constexpr uint64_t put_back_deadline_ns = 1'000'000'000;
 
 std::string descriptors(unsigned count) {
   return std::to_string(count) + (count == 1 ? " descriptor" : " descriptors");
@@ -195,10 +197,16 @@ void Tuner::rewindow_reader(const Reader& reader, Helped& helped) {
   }
   auto outcome = rewindow(kernel_, reader, helped.descriptors);
   if (!outcome.ok()) {
+    if (putting_back) {
+      helped.rewindowed = false;
+      record("rewindowed",
+             path + ": the reader keeps its window: " + escape(outcome.error().message), 0);
+      return;
+    }
     if (!accelerator_.follows(reader)) {
       assist(helped, "read-ahead only: " + escape(outcome.error().message));
     }
-    if (!putting_back) read_ahead_of(reader, helped);
+    read_ahead_of(reader, helped);
     return;
   }
   for (const std::string& failure : outcome.value().failures) recorder_.warn(escape(failure));
@@ -208,7 +216,11 @@ void Tuner::rewindow_reader(const Reader& reader, Helped& helped) {
   if (putting_back) {
     helped.rewindowed = false;
     helped.reset = 0;
-    record("rewindowed", path + ": the reader's window follows the restored read-ahead", reset);
+    // A mapping has the file of the descriptor that it was made of.
+    record("rewindowed",
+           path + (reset > 0 ? ": the reader's window follows the restored read-ahead"
+                             : ": its descriptor is closed, what is mapped keeps its window"),
+           reset);
     return;
   }
   if (reset == 0) {
@@ -290,6 +302,7 @@ void Tuner::change_mode(Mode mode, const std::string& who) {
                     ", asked by " + who,
                 {{"mode", std::string(to_string(mode))}, {"reason", who}});
   const bool was_writing = policy_.mode() != Mode::observe;
+  turn_windows(mode);
   policy_.set_mode(mode);
   if (mode != Mode::automatic) {
     accelerator_.stop_all();
@@ -304,6 +317,29 @@ void Tuner::change_mode(Mode mode, const std::string& who) {
   would_.clear();
   reconcile();
   tell_state();
+}
+
+void Tuner::turn_windows(Mode next) {
+  for (auto& [reader, helped] : helped_) {
+    if (next == Mode::automatic && detector_.is_undecided_or_loading(reader)) {
+      // A load that goes on is helped like one that begins.
+      helped.rewindow_due = true;
+      helped.put_back_due = false;
+      helped.ahead_over = false;
+    } else if (next != Mode::automatic && helped.rewindowed) {
+      helped.put_back_due = true;
+    }
+    helped.turn.reset();
+  }
+}
+
+void Tuner::put_windows_back() {
+  const uint64_t until_ns = monotonic_ns() + put_back_deadline_ns;
+  for (auto& [reader, helped] : helped_) {
+    if (!helped.rewindowed || monotonic_ns() > until_ns) continue;
+    helped.put_back_due = true;
+    rewindow_reader(reader, helped);
+  }
 }
 
 void Tuner::reload(const Config& config, Profiles profiles, ProcessRules rules) {

@@ -212,6 +212,21 @@ class Automatic(LoadCase):
             self.daemon.stop()
             self.assertEqual(self.differences(), [])
 
+    def test_a_pause_takes_the_windows_of_readers_back(self):
+        with reader("mmap-random", "model") as process:
+            def texts():
+                return [row["text"] for row in self.history("rewindowed", pid=process.pid)]
+
+            self.wait_history("rewindowed", pid=process.pid)
+            self.call("Pause", "t", 60)
+            self.wait_equal(lambda: len(texts()), 2)
+            self.assertIn("follows the restored read-ahead", texts()[1])
+            self.call("SetMode", "s", "auto")
+            self.wait_equal(lambda: len(texts()), 3)
+            self.assertIn("1 descriptor re-windowed", texts()[2])
+            self.daemon.stop()
+        self.assertIn("follows the restored read-ahead", self.daemon.log_tail(20))
+
     def test_manual_and_paused_ignore_loads(self):
         for mode in ("manual", "paused"):
             self.call("SetMode", "s", mode)
@@ -228,6 +243,8 @@ class Automatic(LoadCase):
                 mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ):
             self.wait_history("inspected", pid=pid)
             self.wait_history("written", owner=f"suspect {pid}")
+            # Anybody may list the knobs, but not see what others have open.
+            self.assertNotIn(str(pid), " ".join(row["owner"] for row in self.call("ListKnobs")))
             self.wait_history("restored", knob=f"block/{DISK}/queue/read_ahead_kb")
             self.assertEqual(read(read_ahead), self.before.values[read_ahead])
             self.assertEqual(self.history("started", pid=pid), [])
