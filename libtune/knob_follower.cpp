@@ -102,16 +102,33 @@ bool KnobFollower::on_kept(const Look& look, const Kept& kept, Receipt& receipt)
                       look.record->state != KnobState::yielded &&
                       look.shown == look.record->original;
   if (look.record != nullptr && !stands && !is_ours(*look.record, look.shown)) {
-    return on_kept_over_ours(look, kept.value, receipt);
+    return on_kept_over_ours(look, kept, receipt);
   }
   if (kept.seen) return true;
   const bool untouched = look.record == nullptr || stands;
   return (untouched && confirm(look, kept.value, receipt)) || on_kept_unseen(look, kept, receipt);
 }
 
-bool KnobFollower::on_kept_over_ours(const Look& look, const std::string& value, Receipt& receipt) {
+bool KnobFollower::is_of_tuned(const Look& look, const Kept& kept) const {
+  const KnobRecord& record = *look.record;
+  if (!is_kept(*look.knob.kind, kept.value, look.shown)) return false;
+  // What it computes may be anything: believed once, and not where it was yielded already.
+  if (kept.value.empty()) return !kept.seen && record.state != KnobState::yielded;
+  if (!is_conditional(kept.value)) return true;
+  // Of the many values that meet a condition tuned leaves only those that it sets or rolls back to.
+  const Capture* known = captured(look.knob);
+  if (known != nullptr && (look.shown == known->base || known->ours.count(look.shown) > 0)) {
+    return true;
+  }
+  if (look.shown == condition_met(kept.value, record.original)) return true;
+  const bool was_ours = record.in_force || !record.gave_up.empty();
+  return was_ours && is_kept(*look.knob.kind, kept.value.substr(1), look.shown);
+}
+
+bool KnobFollower::on_kept_over_ours(const Look& look, const Kept& kept, Receipt& receipt) {
   KnobRecord& record = *look.record;
-  if (!is_kept(*look.knob.kind, value, look.shown)) {
+  const std::string& value = kept.value;
+  if (!is_of_tuned(look, kept)) {
     // In the middle of a switch, or somebody else's: not ours to touch until it is tuned's.
     writer_.check(record, receipt);
     if (look.at_death && !value.empty()) {

@@ -57,8 +57,10 @@ class KnobFollower {
               Receipt& receipt);
   /// The functions below return whether tuned's value was seen to be applied.
   bool on_kept(const Look& look, const Kept& kept, Receipt& receipt);
-  bool on_kept_over_ours(const Look& look, const std::string& value, Receipt& receipt);
+  bool on_kept_over_ours(const Look& look, const Kept& kept, Receipt& receipt);
   bool on_kept_unseen(const Look& look, const Kept& kept, Receipt& receipt);
+  /// Whether it was tuned that made the knob what it shows, over ours.
+  [[nodiscard]] bool is_of_tuned(const Look& look, const Kept& kept) const;
   void on_released(const Look& look, Receipt& receipt);
   /// What stands without us if tuned's value hides behind one of ours: equal to it, or a condition
   /// that it meets.

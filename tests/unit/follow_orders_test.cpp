@@ -363,27 +363,6 @@ TEST_CASE("beside tuned every longer order ends so too", "[.follow-long]") {
   CHECK(orders.wrong == 0);
 }
 
-TEST_CASE("a value that an administrator sets on a knob of tuned's stays", "[follow]") {
-  MemoryKernelFs kernel;
-  set_originals(kernel);
-  Orders orders;
-  Applier applier(kernel, orders.fresh_journal(), Clocks{no_clock, no_clock});
-  const std::string path = path_of(kCases[0]);
-  const Desired desired{{"vm.swappiness", {Exactly{"37"}, "p", "hold", "test"}}};
-  (void)applier.converge(desired, Pass::quick);
-  kernel.files[path] = "10";  // tuned
-  CHECK(applier.follow({{"vm.swappiness", "10"}}).size() == 1);
-  (void)applier.converge(desired, Pass::quick);
-  CHECK(kernel.files[path] == "37");
-  kernel.files[path] = "77";
-  const Receipt receipt = applier.follow({{"vm.swappiness", "10"}});
-  REQUIRE(receipt.size() == 1);
-  CHECK(receipt[0].kind == ChangeKind::yielded);
-  (void)applier.converge(desired, Pass::quick);
-  (void)applier.converge({}, Pass::quick);
-  CHECK(kernel.files[path] == "77");
-}
-
 TEST_CASE("a knob that tuned does not keep is yielded as ever", "[follow]") {
   MemoryKernelFs kernel;
   set_originals(kernel);

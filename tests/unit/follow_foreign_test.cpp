@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// What an administrator writes to a knob that tuned keeps.
+#include <utility>
+
+#include "tests/catch.h"
+#include "tests/unit/applier_rig.h"
+
+using namespace tuneshift;
+using namespace tuneshift::test;
+
+namespace {
+
+Desired lease(const std::string& value) {
+  return {{"vm.swappiness", want(exactly(value))}};
+}
+
+Receipt follow(Rig& rig, const std::string& kept) {
+  return rig.applier->follow({{"vm.swappiness", kept}});
+}
+
+}  // namespace
+
+TEST_CASE("a value that an administrator sets on a knob of tuned's stays", "[follow]") {
+  const auto [kept, set] =
+      GENERATE(std::pair("10", "10"), std::pair(">70", "70"), std::pair("", "10"));
+  CAPTURE(kept);
+  Rig rig;
+  rig.converge(lease("37"));
+  rig.kernel.put(kSwappiness, set);  // tuned
+  CHECK(summary(follow(rig, kept)) == std::string("rebased vm.swappiness 60 -> ") + set + "\n");
+  rig.converge(lease("37"));
+  CHECK(rig.shown(kSwappiness) == "37");
+  rig.kernel.put(kSwappiness, "77");
+  CHECK(summary(follow(rig, kept)) == "yielded vm.swappiness 37 -> 77\n");
+  CHECK(follow(rig, kept).empty());
+  rig.converge(lease("37"));
+  CHECK(rig.shown(kSwappiness) == "77");
+  rig.converge({});
+  CHECK(rig.shown(kSwappiness) == "77");
+}
+
+TEST_CASE("a value that was yielded on a knob of tuned's is not taken back", "[follow]") {
+  const std::string kept = GENERATE("10", ">70", "");
+  CAPTURE(kept);
+  Rig rig;
+  rig.kernel.put(kSwappiness, "70");
+  rig.converge(lease("90"));
+  rig.kernel.put(kSwappiness, "95");
+  rig.converge(lease("90"));
+  CHECK(follow(rig, kept).empty());
+  rig.converge(lease("90"));
+  rig.converge({});
+  CHECK(rig.shown(kSwappiness) == "95");
+}
+
+TEST_CASE("nothing of ours is in force: another value is not tuned's over ours", "[follow]") {
+  // The lease wants what stands, which meets tuned's condition.
+  const auto [stands, sets] = GENERATE(std::pair("70", "80"), std::pair("80", "70"));
+  CAPTURE(stands);
+  Rig rig;
+  rig.kernel.put(kSwappiness, stands);
+  CHECK(follow(rig, ">70").empty());
+  rig.converge(lease(stands));
+  rig.kernel.put(kSwappiness, sets);
+  CHECK(follow(rig, ">70").size() == 1);
+  rig.converge(lease(stands));
+  CHECK(rig.shown(kSwappiness) == sets);
+  rig.converge({});
+  CHECK(rig.shown(kSwappiness) == sets);
+}
