@@ -270,7 +270,8 @@ class Daemon {
 
   void on_sysctl_write(const SysctlWrite& write) {
     // What tuned writes is no administrator's word: its profile tells what it means.
-    if (write.command == "tuned" && tuned_.is_there()) {
+    if (tuned_.is_there() &&
+        (write.command == "tuned" || write.process.pid == tuned_.process_id())) {
       tuned_.hint();
     } else {
       sysctl_watch_.on_write(write);

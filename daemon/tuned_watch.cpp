@@ -58,6 +58,11 @@ void TunedWatch::hint() {
   timer_.set(std::max(now, looked_ns_ + looks_after_ms[1] * ms));
 }
 
+bool TunedWatch::is_there() {
+  watch_process();
+  return is_followed();
+}
+
 void TunedWatch::on_own_change() {
   if (is_there()) hint();
 }
@@ -67,7 +72,7 @@ void TunedWatch::on_timer() {
   const size_t done = step_++;
   look();
   // Where tuned is not, there is nothing that it may still be doing.
-  if (!is_there() || step_ >= looks_after_ms.size() || waiting_) return;
+  if (!is_followed() || step_ >= looks_after_ms.size() || waiting_) return;
   waiting_ = true;
   timer_.set(monotonic_ns() + (looks_after_ms[step_] - looks_after_ms[done]) * ms);
 }
@@ -111,8 +116,9 @@ void TunedWatch::read_file_events() {
 }
 
 void TunedWatch::watch_process() {
+  if (pid_ != 0) return;  // the old one's end is told first
   const pid_t pid = find_tuned(kernel_, paths_);
-  if (pid == 0 || pid == pid_ || pid_ != 0) return;  // the old one's end is told first
+  if (pid == 0) return;
   UniqueFd process(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
   if (!process || find_tuned(kernel_, paths_) != pid) return;
   pid_ = pid;
@@ -183,7 +189,7 @@ void TunedWatch::report(const std::string& profiles) {
   }
   const bool nothing = values.value().empty() && values_.empty();
   values_ = values.value();
-  if (nothing && !is_there()) return;
+  if (nothing && !is_followed()) return;
   handler_(values_, std::nullopt);
 }
 

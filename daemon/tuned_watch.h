@@ -35,8 +35,10 @@ class TunedWatch {
   /// Something was seen that tuned may have done.
   void hint();
 
-  /// Whether a tuned runs that this follows.
-  [[nodiscard]] bool is_there() const { return pid_ != 0 || !owner_.empty(); }
+  /// Whether a tuned runs that this follows, also one that has begun just now.
+  [[nodiscard]] bool is_there();
+  /// Its process; 0 when that is not known.
+  [[nodiscard]] pid_t process_id() const { return pid_; }
   /// Knobs changed because of us: looks once more if tuned is there.
   void on_own_change();
 
@@ -44,6 +46,7 @@ class TunedWatch {
   void lost();
 
  private:
+  [[nodiscard]] bool is_followed() const { return pid_ != 0 || !owner_.empty(); }
   void watch_files();
   void read_file_events();
   void watch_process();

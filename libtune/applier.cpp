@@ -188,6 +188,7 @@ bool Applier::adopt(const std::vector<Handover::Knob>& knobs) {
       record.has_original = true;
       record.device = before.device;
       record.gave_up = before.gave_up;
+      record.writer = before.writer;
     } else {
       // A request ended with its process, whatever is shown.
       if (!is_request(record)) record.written = before.written;
@@ -205,7 +206,7 @@ std::vector<Handover::Knob> Applier::hand_over() const {
     const bool yielded = record.state == KnobState::yielded;
     if (!yielded && !record.in_force) continue;
     knobs.push_back({name, record.written, record.refused, record.moved_by, yielded, record.error,
-                     record.original, record.device, record.gave_up});
+                     record.original, record.device, record.gave_up, record.writer});
   }
   return knobs;
 }

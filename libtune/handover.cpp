@@ -45,7 +45,8 @@ void emit(YAML::Emitter& out, const Handover::Knob& knob) {
       << knob.moved_by << YAML::Key << "yielded" << knob.yielded << YAML::Key << "why"
       << YAML::DoubleQuoted << knob.why << YAML::Key << "original" << YAML::DoubleQuoted
       << knob.original << YAML::Key << "device" << YAML::DoubleQuoted << knob.device << YAML::Key
-      << "gave_up" << knob.gave_up << YAML::EndMap;
+      << "gave_up" << knob.gave_up << YAML::Key << "writer" << YAML::DoubleQuoted << knob.writer
+      << YAML::EndMap;
 }
 
 template <typename Rows>
@@ -112,6 +113,8 @@ Handover::Knob read_knob(const YAML::Node& map) {
   read(map, "original", knob.original);
   read(map, "device", knob.device);
   read(map, "gave_up", knob.gave_up);
+  // The daemon before an upgrade may not tell it.
+  if (map["writer"]) read(map, "writer", knob.writer);
   return knob;
 }
 

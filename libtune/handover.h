@@ -49,6 +49,7 @@ struct Handover {
     std::string original = {};
     std::string device = {};
     std::vector<std::string> gave_up = {};
+    std::string writer = {};
   };
 
   Mode mode = Mode::observe;

@@ -112,6 +112,7 @@ bool KnobFollower::on_kept(const Look& look, const Kept& kept, Receipt& receipt)
 bool KnobFollower::is_of_tuned(const Look& look, const Kept& kept) const {
   const KnobRecord& record = *look.record;
   if (!is_kept(*look.knob.kind, kept.value, look.shown)) return false;
+  if (writer_.has_writer(record)) return false;  // the same value, from somebody else
   // What it computes may be anything: believed once, and not where it was yielded already.
   if (kept.value.empty()) return !kept.seen && record.state != KnobState::yielded;
   if (!is_conditional(kept.value)) return true;
@@ -218,7 +219,7 @@ void KnobFollower::on_released(const Look& look, Receipt& receipt) {
   const bool proves = known != nullptr && known->confirmed && (known->sure || !ours || !is_new);
   if (proves && (ours || known->ours.count(look.shown) > 0)) {
     rebase(look, known->base, "tuned had taken ours for its original", receipt);
-  } else if (kept != kept_.end() && look.record != nullptr) {
+  } else if (kept != kept_.end() && look.record != nullptr && !writer_.has_writer(*look.record)) {
     // Shows ours all the same: what tuned put back is equal to it, if tuned had set the knob and
     // we have not written since.
     const bool had_set = !kept->second.value.empty() && !is_conditional(kept->second.value) &&

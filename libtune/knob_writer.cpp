@@ -420,6 +420,7 @@ bool KnobWriter::twin_is_yielded(const KnobRecord& record) {
 
 void KnobWriter::check(KnobRecord& record, Receipt& receipt, const std::string& writer) {
   if (is_gone(record)) return lose(record, receipt);
+  if (record.state == KnobState::yielded && record.writer.empty()) record.writer = writer;
   if (record.state == KnobState::yielded || !record.has_original) return;
   if (changed_host(record) != nullptr) return;  // there is nothing of it to look at
   const auto current = read_normal(kernel_, record.knob);
@@ -452,23 +453,29 @@ const std::string* find_writer(const Writers& writers, const KnobRecord& record)
   return writer != writers.end() ? &writer->second : nullptr;
 }
 
+bool KnobWriter::has_writer(const KnobRecord& record) const {
+  if (record.state == KnobState::yielded && !record.writer.empty()) return true;
+  const std::string* writer = find_writer(writers_, record);
+  return writer != nullptr && !writer->empty();
+}
+
 void KnobWriter::yield(KnobRecord& record, const std::string& theirs, Receipt& receipt,
                        const std::string& told_writer) {
   const std::string* known = find_writer(writers_, record);
-  const std::string writer = told_writer.empty() && known != nullptr ? *known : told_writer;
+  record.writer = told_writer.empty() && known != nullptr ? *known : told_writer;
   settle_left_guards(record, nullptr, receipt);
   let_go_of_guests(record, receipt);
   if (record.in_force) note(journal_.append_yielded(record.knob.name));
   const std::string shown = record.ours.empty() ? record.original : record.ours.back();
   record.error = "somebody else changed it from " + shown + " to " + theirs;
-  if (!writer.empty()) record.error += ": " + writer;
+  if (!record.writer.empty()) record.error += ": " + record.writer;
   record.gave_up = std::exchange(record.ours, {});
   record.written.clear();
   record.moved_by.clear();
   record.in_force = record.unconfirmed = record.guarded = record.unanswered = false;
   set_state(record, KnobState::yielded);
   receipt.push_back(change(ChangeKind::yielded, record, shown, theirs));
-  receipt.back().writer = writer;
+  receipt.back().writer = record.writer;
 }
 
 void KnobWriter::fail(KnobRecord& record, KnobState state, const std::string& why,

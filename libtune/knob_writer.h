@@ -24,6 +24,7 @@ struct KnobRecord {
   std::string profile;
   std::string why;
   std::string error;     ///< why it is yielded, failed or absent
+  std::string writer;    ///< to whom it is yielded; empty when that is not known
   std::string moved_by;  ///< the knob whose write moved this one
   KnobState state = KnobState::ours;
   bool has_original = false;
@@ -74,6 +75,9 @@ class KnobWriter {
   void check(KnobRecord& record, Receipt& receipt, const std::string& writer = {});
   /// See Applier::know().
   void know(const Writers& writers) { writers_ = writers; }
+  /// Whether somebody is known to have written what the knob shows; those whose writes are told
+  /// otherwise, as tuned's are, are never among them.
+  [[nodiscard]] bool has_writer(const KnobRecord& record) const;
 
   /// Leaves it alone for a reason that is not the kernel's.
   void refuse(KnobRecord& record, const Want& want, const std::string& why, Receipt& receipt);

@@ -68,3 +68,37 @@ TEST_CASE("nothing of ours is in force: another value is not tuned's over ours",
   rig.converge({});
   CHECK(rig.shown(kSwappiness) == sets);
 }
+
+TEST_CASE("tuned's value stays yielded where somebody else was seen to write it", "[follow]") {
+  enum class Seen { on_look, beforehand, after_the_yield };
+  const auto seen = GENERATE(Seen::on_look, Seen::beforehand, Seen::after_the_yield);
+  CAPTURE(static_cast<int>(seen));
+  const Writers writers{{"vm.swappiness", "sysctl (pid 7)"}};
+  Rig rig;
+  rig.kernel.put(kSwappiness, "30");
+  CHECK(follow(rig, "30").empty());
+  rig.converge(lease("10"));
+  rig.kernel.put(kSwappiness, "30");  // back over ours
+  if (seen == Seen::on_look) CHECK(rig.applier->verify(writers).size() == 1);
+  if (seen == Seen::beforehand) {
+    rig.applier->know(writers);
+    CHECK(summary(follow(rig, "30")) == "yielded vm.swappiness 10 -> 30\n");
+    rig.applier->know({});
+  }
+  if (seen == Seen::after_the_yield) {
+    CHECK(rig.converge(lease("10")).size() == 1);
+    CHECK(rig.applier->verify(writers).empty());
+  }
+  CHECK(follow(rig, "30").empty());
+  CHECK(rig.converge(lease("10")).empty());
+  const auto knobs = rig.applier->hand_over();
+  rig.start();
+  REQUIRE(rig.applier->adopt(knobs));
+  CHECK(follow(rig, "30").empty());
+  CHECK(rig.converge(lease("10")).empty());
+  CHECK(rig.shown(kSwappiness) == "30");
+  // It is no more tuned's when that lets go of it.
+  CHECK(rig.applier->follow({}).empty());
+  CHECK(rig.converge(lease("10")).empty());
+  CHECK(rig.shown(kSwappiness) == "30");
+}

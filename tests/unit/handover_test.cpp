@@ -38,6 +38,7 @@ Handover example() {
   yielded.original = "60";
   yielded.device = "17";
   yielded.gave_up = {"10", "yes"};
+  yielded.writer = "sysctl (pid 9)";
   handover.yields = {{"vm.swappiness", 2}};
   return handover;
 }
@@ -88,6 +89,7 @@ TEST_CASE("What is handed over arrives", "[handover]") {
   CHECK(yielded.original == "60");
   CHECK(yielded.device == "17");
   CHECK(yielded.gave_up == std::vector<std::string>{"10", "yes"});
+  CHECK(yielded.writer == "sysctl (pid 9)");
   CHECK(got.yields == example().yields);
   CHECK(parse_handover(to_text(Handover{})).ok());
 }
