@@ -21,8 +21,8 @@ struct TunedPaths {
 /// The process that tuned's pid file names, if that is alive and runs tuned; 0 else.
 pid_t find_tuned(const KernelFs& kernel, const TunedPaths& paths);
 
-/// Whether the pid file still names this process: tuned removes it after its rollback, so one that
-/// was killed leaves it behind.
+/// Whether the pid file still names this process: tuned removes it after its rollback. Of one that
+/// was killed systemd may have removed it.
 bool is_pid_file_of(const TunedPaths& paths, pid_t pid);
 
 /// Whether tuned rolls back as it ends: not with daemon = 0 or rollback = not_on_exit in

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "daemon/tuned_watch.h"
 
+#include <poll.h>
 #include <sys/inotify.h>
 #include <sys/syscall.h>
 
@@ -24,6 +25,11 @@ constexpr const char* name_on_bus = "com.redhat.tuned";
 constexpr const char* interface_on_bus = "com.redhat.tuned.control";
 constexpr const char* path_on_bus = "/Tuned";
 constexpr uint32_t file_changes = IN_CREATE | IN_CLOSE_WRITE | IN_MOVED_TO | IN_DELETE;
+
+bool is_alive(const UniqueFd& process) {
+  pollfd end{process.get(), POLLIN, 0};
+  return process && poll(&end, 1, 0) == 0;
+}
 
 }  // namespace
 
@@ -102,6 +108,10 @@ void TunedWatch::read_file_events() {
       const std::string_view name(start, strnlen(start, event.len));
       const std::string_view run =
           std::string_view(paths_.run_directory).substr(paths_.run_directory.rfind('/') + 1);
+      // systemd removes the file as well, but of a process that has ended.
+      const bool is_removed = (event.mask & IN_DELETE) != 0 && name == "tuned.pid" &&
+                              is_alive(process_) && !is_pid_file_of(paths_, pid_);
+      rolled_back_ = rolled_back_ || is_removed;
       tell = tell || (event.mask & (IN_Q_OVERFLOW | IN_IGNORED)) != 0 || name == "tuned.pid" ||
              name == "active_profile" || name == "post_loaded_profile" || name == run;
       at += static_cast<ssize_t>(sizeof event + event.len);
@@ -131,7 +141,10 @@ void TunedWatch::on_exit() {
   process_end_ = Source();
   process_.reset();
   std::optional<KeptValues> at_death;
-  if (is_pid_file_of(paths_, pid) || !rolls_back(paths_)) {
+  const bool is_unwatched = run_watch_ < 0;
+  const bool has_rolled_back =
+      std::exchange(rolled_back_, false) || (is_unwatched && !is_pid_file_of(paths_, pid));
+  if (!has_rolled_back || !rolls_back(paths_)) {
     // The profile that it was at may not have been seen yet.
     const ActiveProfiles active = read_active_profiles(paths_, had_post_loaded_);
     const auto values = read_kept_values(kernel_, paths_, active.names);

@@ -74,6 +74,7 @@ class TunedWatch {
   pid_t pid_ = 0;
   UniqueFd process_;
   Source process_end_;
+  bool rolled_back_ = false;  ///< it has removed its pid file, the last thing that it does
 
   Timer timer_;
   size_t step_ = 0;

@@ -122,6 +122,11 @@ class Tuned:
             process.kill()
             process.wait()
 
+    def reap(self):
+        """A kill, and what systemd does to a service that has died."""
+        self.kill()
+        os.unlink("/run/tuned/tuned.pid")
+
     def _call(self, method, *arguments, check=True):
         done = subprocess.run(
             ["dbus-send", "--system", "--print-reply", "--reply-timeout=30000",

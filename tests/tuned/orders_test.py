@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The distribution's tuned beside tuneshift: start, switch, off, stop and SIGKILL in every order with
 holds coming and going. The final values are those that the same order has without tuneshift."""
+import contextlib
 import os
+import signal
 import sys
 import time
 
@@ -31,9 +33,10 @@ HOLDS = {  # ours
     "q": {"vm.swappiness": "23", "vm.dirty_ratio": "27", "vm.vfs_cache_pressure": "70",
           "vm.stat_interval": "5"},
 }
-# 1 and 2: tuned's profiles; p and q: our holds; "-": the hold ends.
+# 1 and 2: tuned's profiles; p and q: our holds; "-": the hold ends; "reap": SIGKILL under systemd.
 ON_BUS = ["p 1 -", "p 1 - stop", "1 p stop -", "p 1 2 - stop", "p 1 off - stop", "p 1 kill - 1 stop",
           "1 p 2 stop -", "p 1 q - 2 stop", "1 p kill 1 - stop", "p 1 - 2 p stop -",
+          "1 p reap -", "p 1 reap -",
           "p 1 stop q 2 - stop", "1 p off 2 - stop", "p 2 kill q 1 stop -", "p 1 - off q 2 - kill"]
 OFF_BUS = ["p 1 -", "p 1 - stop", "1 p 2 stop -", "p 1 2 - stop", "p 1 kill - 1 stop",
            "1 p kill 1 - stop", "p 1 q - 2 stop", "p 2 stop q 1 - stop", "p 1 off - stop"]
@@ -76,9 +79,22 @@ class Shift:
         return wanted
 
 
-def step(tuned, name):
+@contextlib.contextmanager
+def stopped(daemon):
+    """What happens meanwhile it sees all at once."""
+    os.kill(daemon.process.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(daemon.process.pid, signal.SIGCONT)
+
+
+def step(tuned, name, daemon=None):
     if name in ("1", "2"):
         tuned.profile("one" if name == "1" else "two")
+    elif name == "reap":
+        with stopped(daemon) if daemon else contextlib.nullcontext():
+            tuned.reap()
     elif name not in ("p", "q", "-"):
         getattr(tuned, name)()
 
@@ -124,7 +140,7 @@ def run_order(order, known, tuned, daemon):
             elif name == "-":
                 shift.release()
             else:
-                step(tuned, name)
+                step(tuned, name, daemon)
                 done += (name,)
             wanted = shift.settle(known[done])
             final = ""
