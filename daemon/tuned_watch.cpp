@@ -269,7 +269,9 @@ void TunedWatch::connected(sdbus::IConnection& connection) {
       .onInterface("org.freedesktop.DBus")
       .withArguments(std::string(name_on_bus))
       .uponReplyInvoke([this](bus::MaybeError error, const std::string& owner) {
-        if (!error) on_owner(owner);
+        if (!error) return on_owner(owner);
+        // What an earlier process knew of a tuned that has ended since is to be told as well.
+        if (!is_there()) handler_({}, std::nullopt);
       });
 }
 

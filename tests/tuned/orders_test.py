@@ -33,13 +33,15 @@ HOLDS = {  # ours
     "q": {"vm.swappiness": "23", "vm.dirty_ratio": "27", "vm.vfs_cache_pressure": "70",
           "vm.stat_interval": "5"},
 }
-# 1 and 2: tuned's profiles; p and q: our holds; "-": the hold ends; "reap": SIGKILL under systemd.
+# 1 and 2: tuned's profiles; p and q: our holds; "-": the hold ends; "reap": SIGKILL under systemd;
+# "down" and "up": tuneshift itself.
 ON_BUS = ["p 1 -", "p 1 - stop", "1 p stop -", "p 1 2 - stop", "p 1 off - stop", "p 1 kill - 1 stop",
           "1 p 2 stop -", "p 1 q - 2 stop", "1 p kill 1 - stop", "p 1 - 2 p stop -",
-          "1 p reap -", "p 1 reap -",
+          "1 p reap -", "p 1 reap -", "p 1 down stop up",
           "p 1 stop q 2 - stop", "1 p off 2 - stop", "p 2 kill q 1 stop -", "p 1 - off q 2 - kill"]
 OFF_BUS = ["p 1 -", "p 1 - stop", "1 p 2 stop -", "p 1 2 - stop", "p 1 kill - 1 stop",
            "1 p kill 1 - stop", "p 1 q - 2 stop", "p 2 stop q 1 - stop", "p 1 off - stop"]
+OURS = ("p", "q", "-", "down", "up")
 # With a tuned whose file is empty while it writes its first knobs.
 LATE = ["p 1 - stop", "p 1 q - 2 stop", "p 2 kill q 1 stop -"]
 
@@ -95,12 +97,12 @@ def step(tuned, name, daemon=None):
     elif name == "reap":
         with stopped(daemon) if daemon else contextlib.nullcontext():
             tuned.reap()
-    elif name not in ("p", "q", "-"):
+    elif name not in OURS:
         getattr(tuned, name)()
 
 
 def tuned_part(order):
-    return [name for name in order.split() if name not in ("p", "q", "-")]
+    return [name for name in order.split() if name not in OURS]
 
 
 def begin():
@@ -139,9 +141,16 @@ def run_order(order, known, tuned, daemon):
                 shift.hold(name)
             elif name == "-":
                 shift.release()
+            elif name == "down":
+                daemon.stop()
+                shift = Shift(daemon)
+            elif name == "up":
+                daemon.start()
             else:
                 step(tuned, name, daemon)
                 done += (name,)
+            if daemon.process is None:
+                continue  # what tuned puts back now may be ours
             wanted = shift.settle(known[done])
             final = ""
             if values() != wanted:
