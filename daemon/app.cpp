@@ -158,7 +158,7 @@ class Daemon {
          [this](bool on) { probes_.watch_neighbours(on); },
          [this] { return probes_.take_neighbour_reads(); }, [this] { waiting_events_.take_all(); },
          [this](const std::vector<Reader>& readers) { waiting_events_.set_readers(readers); },
-         [this] { tuned_.on_own_change(); }});
+         [this] { on_knobs_changed(); }});
     patient_kernel_.on_return([this] { writer_.post([this] { tuner_.on_kernel_answer(); }); });
   }
   Daemon(const Daemon&) = delete;
@@ -275,6 +275,14 @@ class Daemon {
       tuned_.hint();
     } else {
       sysctl_watch_.on_write(write);
+    }
+  }
+
+  void on_knobs_changed() {
+    if (tuned_.is_there()) {
+      tuned_.hint();
+    } else {
+      tuner_.forget_recent();
     }
   }
 

@@ -69,10 +69,6 @@ bool TunedWatch::is_there() {
   return is_followed();
 }
 
-void TunedWatch::on_own_change() {
-  if (is_there()) hint();
-}
-
 void TunedWatch::on_timer() {
   waiting_ = false;
   const size_t done = step_++;

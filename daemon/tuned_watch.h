@@ -32,15 +32,13 @@ class TunedWatch {
 
   /// Looks for the first time.
   void start();
-  /// Something was seen that tuned may have done.
+  /// Something was seen that tuned may have done, or that may hide it: a change of ours.
   void hint();
 
   /// Whether a tuned runs that this follows, also one that has begun just now.
   [[nodiscard]] bool is_there();
   /// Its process; 0 when that is not known.
   [[nodiscard]] pid_t process_id() const { return pid_; }
-  /// Knobs changed because of us: looks once more if tuned is there.
-  void on_own_change();
 
   void connected(sdbus::IConnection& connection);
   void lost();

@@ -106,6 +106,8 @@ class Tuner {
   void on_kernel_answer();
   /// What tuned keeps in force now; see Applier::follow().
   void follow(const KeptValues& now, const std::optional<KeptValues>& at_death);
+  /// See Applier::forget_recent().
+  void forget_recent();
 
   /// The windows of readers that are helped, once the read-ahead is what it was: at the daemon's
   /// end.

@@ -88,6 +88,13 @@ void Tuner::follow(const KeptValues& now, const std::optional<KeptValues>& at_de
   });
 }
 
+void Tuner::forget_recent() {
+  writer_.submit([](Applier& applier) {
+    applier.forget_recent();
+    return std::function<void()>();
+  });
+}
+
 void Tuner::observe(const Desired& desired) {
   if (desired.empty()) {
     would_.clear();

@@ -380,6 +380,10 @@ Receipt Applier::follow(const KeptValues& now, const std::optional<KeptValues>& 
   return receipt;
 }
 
+void Applier::forget_recent() {
+  writer_->forget_recent();
+}
+
 bool Applier::has_unsettled() const {
   const auto& records = writer_->records();
   return std::any_of(records.begin(), records.end(), [](const auto& entry) {

@@ -140,6 +140,10 @@ class Applier {
   /// knobs whose original changed, and those that it yielded.
   Receipt follow(const KeptValues& now, const std::optional<KeptValues>& at_death = {});
 
+  /// What was put back until now, tuned has not found: for where none runs that follow() could tell
+  /// of.
+  void forget_recent();
+
   /// Takes a yielded knob (all when empty) back under control: what stands becomes its original.
   /// not_found when the knob is not yielded.
   Status rearm(const std::string& knob);

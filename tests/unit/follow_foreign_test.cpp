@@ -102,3 +102,31 @@ TEST_CASE("tuned's value stays yielded where somebody else was seen to write it"
   CHECK(rig.converge(lease("10")).empty());
   CHECK(rig.shown(kSwappiness) == "30");
 }
+
+TEST_CASE("what was put back before tuned came it has not captured", "[follow]") {
+  const std::string kept = GENERATE("10", ">10");
+  CAPTURE(kept);
+  Rig rig;
+  rig.converge(lease("10"));
+  rig.converge({});
+  rig.applier->forget_recent();
+  rig.kernel.put(kSwappiness, "10");
+  CHECK(follow(rig, kept).empty());
+  CHECK(rig.applier->follow({}).empty());
+  rig.converge({});
+  CHECK(rig.shown(kSwappiness) == "10");
+}
+
+TEST_CASE("what is in force as tuned comes it may have captured", "[follow]") {
+  Rig rig;
+  rig.converge(lease("10"));
+  rig.applier->forget_recent();
+  rig.kernel.put(kSwappiness, "30");  // tuned
+  CHECK(follow(rig, "30").size() == 1);
+  rig.converge({});
+  CHECK(rig.shown(kSwappiness) == "30");
+  rig.kernel.put(kSwappiness, "10");  // it lets go
+  CHECK(rig.applier->follow({}).size() == 1);
+  rig.converge({});
+  CHECK(rig.shown(kSwappiness) == "60");
+}
