@@ -34,13 +34,15 @@ HOLDS = {  # ours
           "vm.stat_interval": "5"},
 }
 # 1 and 2: tuned's profiles; p and q: our holds; "-": the hold ends; "reap": SIGKILL under systemd;
-# "down" and "up": tuneshift itself.
+# "down" and "up": tuneshift itself; KNOB=VALUE: an administrator.
 ON_BUS = ["p 1 -", "p 1 - stop", "1 p stop -", "p 1 2 - stop", "p 1 off - stop", "p 1 kill - 1 stop",
           "1 p 2 stop -", "p 1 q - 2 stop", "1 p kill 1 - stop", "p 1 - 2 p stop -",
           "1 p reap -", "p 1 reap -", "p 1 down stop up",
+          "1 p vm.swappiness=10 -", "p - vm.stat_interval=7 1 stop",
           "p 1 stop q 2 - stop", "1 p off 2 - stop", "p 2 kill q 1 stop -", "p 1 - off q 2 - kill"]
 OFF_BUS = ["p 1 -", "p 1 - stop", "1 p 2 stop -", "p 1 2 - stop", "p 1 kill - 1 stop",
            "1 p kill 1 - stop", "p 1 q - 2 stop", "p 2 stop q 1 - stop", "p 1 off - stop"]
+LOOKS_S = 0.5  # the first ones after a write
 OURS = ("p", "q", "-", "down", "up")
 # With a tuned whose file is empty while it writes its first knobs.
 LATE = ["p 1 - stop", "p 1 q - 2 stop", "p 2 kill q 1 stop -"]
@@ -61,6 +63,7 @@ class Shift:
         self.daemon = daemon
         self.held = None
         self.cookie = 0
+        self.theirs = {}  # an administrator's values
 
     def hold(self, name):
         before, self.held = self.cookie, name
@@ -76,7 +79,7 @@ class Shift:
 
     def settle(self, expected):
         """Until the values are what the hold, or else the order alone, makes them."""
-        wanted = dict(expected, **(HOLDS[self.held] if self.held else {}))
+        wanted = dict(expected, **(HOLDS[self.held] | self.theirs if self.held else {}))
         wait_for(lambda: values() == wanted, 12, 0.02)
         return wanted
 
@@ -94,7 +97,12 @@ def stopped(daemon):
 def step(tuned, name, daemon=None):
     if name in ("1", "2"):
         tuned.profile("one" if name == "1" else "two")
+    elif "=" in name:
+        knob, value = name.split("=")
+        write(path_of(knob), value)
+        time.sleep(LOOKS_S if daemon else 0)
     elif name == "reap":
+        time.sleep(LOOKS_S if daemon else 0)
         with stopped(daemon) if daemon else contextlib.nullcontext():
             tuned.reap()
     elif name not in OURS:
@@ -147,6 +155,8 @@ def run_order(order, known, tuned, daemon):
             elif name == "up":
                 daemon.start()
             else:
+                if "=" in name:
+                    shift.theirs |= dict([name.split("=")])
                 step(tuned, name, daemon)
                 done += (name,)
             if daemon.process is None:
