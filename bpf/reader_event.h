@@ -21,7 +21,7 @@
 // that time does not wake it, as waking costs more than all the rest.
 #define TUNESHIFT_WAIT_NS 50000000ULL
 
-#define TUNESHIFT_READERS 8192  // known at a time
+#define TUNESHIFT_READERS 8192  // known at a time, more on a machine of many CPUs
 
 enum tuneshift_evidence {
   TUNESHIFT_MAPPING = 0,

@@ -6,6 +6,7 @@
 #include <bpf/libbpf.h>
 #include <fcntl.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdarg>
 #include <cstdio>
@@ -16,6 +17,7 @@ namespace tuneshift {
 namespace {
 
 constexpr size_t max_complaint = 64 << 10;
+constexpr uint32_t lru_entries_a_cpu = 256;  // twice what each takes
 
 // libbpf prints its reasons instead of returning them; they wait here for the error's text.
 std::string& complaint() {
@@ -74,12 +76,17 @@ struct FreeBtf {
   void operator()(btf* types) const { btf__free(types); }
 };
 
-Status use_shared_maps(bpf_object* object, const BpfMaps& shared) {
+Status prepare_maps(bpf_object* object, const BpfMaps& shared) {
   bpf_map* map = nullptr;
   bpf_object__for_each_map(map, object) {
     const auto found = shared.find(std::string_view(bpf_map__name(map)));
-    if (found == shared.end()) continue;
-    const int error = bpf_map__reuse_fd(map, found->second.get());
+    int error = 0;
+    if (found != shared.end()) {
+      error = bpf_map__reuse_fd(map, found->second.get());
+    } else if (bpf_map__type(map) == BPF_MAP_TYPE_LRU_HASH) {
+      error = bpf_map__set_max_entries(
+          map, lru_entries(bpf_map__max_entries(map), libbpf_num_possible_cpus()));
+    }
     if (error != 0) return load_error(-error);
   }
   return {};
@@ -93,6 +100,11 @@ Result<UniqueFd> duplicate(int fd) {
 
 }  // namespace
 
+uint32_t lru_entries(uint32_t declared, int possible_cpus) {
+  if (possible_cpus <= 0) return declared;
+  return std::max(declared, lru_entries_a_cpu * static_cast<uint32_t>(possible_cpus));
+}
+
 Result<BpfObject> load_bpf_object(const char* name, std::span<const char> image,
                                   const BpfMaps& shared) {
   start_listening();
@@ -100,7 +112,7 @@ Result<BpfObject> load_bpf_object(const char* name, std::span<const char> image,
   const std::unique_ptr<bpf_object, CloseObject> object(
       bpf_object__open_mem(image.data(), image.size(), &options));
   if (!object) return load_error(errno);
-  Status status = use_shared_maps(object.get(), shared);
+  Status status = prepare_maps(object.get(), shared);
   if (!status.ok()) return status.error();
   const int error = bpf_object__load(object.get());
   if (error != 0) return load_error(-error);

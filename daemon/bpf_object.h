@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <span>
 #include <string>
@@ -21,8 +22,15 @@ struct BpfObject {
   BpfMaps maps;
 };
 
-/// Loads a compiled object; a map whose name is in `shared` is that map, not a new one. The error's
-/// message is one line that a person understands ("not permitted: …", "no BTF: …").
+/// The entries of an LRU map on a machine with so many possible CPUs: as many as were declared, or
+/// more. Each CPU takes 128 free ones at a time for itself (LOCAL_FREE_TARGET,
+/// kernel/bpf/bpf_lru_list.c); where none are left for the others, kernels without d4adf1c9ee77
+/// (June 2025) drop entries that are in use, however few those are.
+uint32_t lru_entries(uint32_t declared, int possible_cpus);
+
+/// Loads a compiled object; a map whose name is in `shared` is that map, not a new one, and LRU
+/// maps have lru_entries(). The error's message is one line that a person understands ("not
+/// permitted: …", "no BTF: …").
 Result<BpfObject> load_bpf_object(const char* name, std::span<const char> image,
                                   const BpfMaps& shared);
 

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // Tiers: what works, what doesn't, and whether that is told.
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <sys/mount.h>
@@ -8,10 +10,14 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <filesystem>
 #include <fstream>
 #include <numeric>
 
+#include "bpf/reader_event.h"
+#include "daemon/bpf_images.h"
+#include "daemon/bpf_object.h"
 #include "daemon/kernel_symbols.h"
 #include "tests/bpf/read_ways.h"
 #include "tests/bpf/reader_process.h"
@@ -50,6 +56,13 @@ FileId disk_of(const FileId& file) {
   return disk;
 }
 
+uint32_t entries(const UniqueFd& map) {
+  bpf_map_info info{};
+  uint32_t size = sizeof info;
+  REQUIRE(bpf_obj_get_info_by_fd(map.get(), &info, &size) == 0);
+  return info.max_entries;
+}
+
 }  // namespace
 
 TEST_CASE("the self-test finds every signal working and leaves nothing behind") {
@@ -69,6 +82,23 @@ TEST_CASE("the self-test finds every signal working and leaves nothing behind") 
   const ColdFile file(directory, floor_bytes);
   REQUIRE(run_reader([&] { return read_sequentially(file.path()); }));
   CHECK_FALSE(watch.of(file.id()).empty());
+}
+
+TEST_CASE("an LRU map has room for what each CPU takes for itself") {
+  CHECK(lru_entries(1024, 4) == 1024);
+  CHECK(lru_entries(1024, 5) == 1280);
+  CHECK(lru_entries(8192, 64) == 16384);
+  CHECK(lru_entries(8192, -EINVAL) == 8192);
+  const auto shared = load_bpf_object("shared_maps", shared_maps_image(), {});
+  REQUIRE(shared.ok());
+  const auto mappings = load_bpf_object("mappings", mappings_image(), shared.value().maps);
+  REQUIRE(mappings.ok());
+  const int cpus = libbpf_num_possible_cpus();
+  const BpfMaps& maps = mappings.value().maps;
+  CHECK(entries(maps.at("readers")) == lru_entries(TUNESHIFT_READERS, cpus));
+  CHECK(entries(maps.at("verdicts")) == lru_entries(TUNESHIFT_READERS, cpus));
+  CHECK(entries(maps.at("budgets")) == lru_entries(1024, cpus));
+  CHECK(entries(maps.at("settings")) == 1);
 }
 
 TEST_CASE("a signal that is switched off is not loaded, and the others work") {
