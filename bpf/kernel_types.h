@@ -93,6 +93,7 @@ struct bvec_iter {
 
 struct bio_vec {
   struct page* bv_page;
+  unsigned int bv_offset;  // in the page, or behind it in the page's folio
 };
 
 struct bio {

@@ -21,7 +21,9 @@ static __always_inline struct inode* buffered_inode(struct bio* bio, __u32 page_
   if (!page) return NULL;
   struct folio* folio = folio_of(page);
   __u64 tail = ((__u64)page - (__u64)folio) / bpf_core_type_size(struct page);
-  *offset = (BPF_CORE_READ(folio, index) + tail) << page_shift;
+  // Of blocks smaller than a page each may have a bio of its own.
+  *offset = ((BPF_CORE_READ(folio, index) + tail) << page_shift) +
+            BPF_CORE_READ(bio, bi_io_vec, bv_offset);
   return folio_inode(folio);
 }
 
