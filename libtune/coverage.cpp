@@ -7,8 +7,8 @@ namespace tuneshift {
 
 namespace {
 
-// What daemon/prefetch/mapping_engine.cpp reads a byte of, and what a fault maps around it
-// (fault_around_bytes, mm/memory.c), twice.
+// What daemon/prefetch/mapping_engine.cpp reads the last byte of, and what a fault maps around that
+// (fault_around_bytes, mm/memory.c), twice. It goes by addresses: before the byte or behind it.
 constexpr uint64_t piece_bytes = uint64_t{4} << 20;
 constexpr uint64_t touched_bytes = uint64_t{128} << 10;
 
@@ -24,8 +24,10 @@ size_t Coverage::parts(uint64_t file_size) {
 uint64_t Coverage::place(size_t part, uint64_t file_size) {
   const uint64_t whole = file_size / parts(file_size);
   const uint64_t place = whole * part + whole / 2;
-  const bool touched = place % piece_bytes >= piece_bytes - touched_bytes;
-  return touched && place >= touched_bytes ? place - touched_bytes : place;
+  const uint64_t in_piece = place % piece_bytes;
+  if (in_piece >= piece_bytes - touched_bytes) return place - touched_bytes;
+  const bool touched = in_piece < touched_bytes;
+  return touched && place + touched_bytes < file_size ? place + touched_bytes : place;
 }
 
 size_t Coverage::add(const Coverage& other) {

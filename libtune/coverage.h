@@ -18,8 +18,8 @@ class Coverage {
   /// most_parts, as each costs a look.
   static size_t parts(uint64_t file_size);
 
-  /// The byte that stands for a part of a file of this size: off its ends, and off the end of each
-  /// 4 MiB, where reading ahead through a mapping touches pages of it.
+  /// The byte that stands for a part of a file of this size: off its ends, and off both ends of
+  /// each 4 MiB, where reading ahead through a mapping touches pages of it.
   static uint64_t place(size_t part, uint64_t file_size);
 
   void set(size_t part) { seen_.set(part); }

@@ -13,16 +13,17 @@ constexpr uint64_t gib = 1 << 30;
 }  // namespace
 
 TEST_CASE("each part of a file has a byte of its own, off what a worker touches") {
-  for (const uint64_t size : {uint64_t{4096}, 64 * mib, 513 * mib + 7, 4096 * mib, 70000 * mib}) {
-    uint64_t last = 0;
+  for (const uint64_t size : {uint64_t{4096}, 64 * mib, 64 * mib + 100'000, 256 * mib,
+                              513 * mib + 7, 4096 * mib, 8 * gib, 16 * gib, 70000 * mib}) {
+    CAPTURE(size);
     for (size_t part = 0; part < Coverage::parts(size); ++part) {
       const uint64_t place = Coverage::place(part, size);
       CHECK(place < size);
       if (size < 256 * mib) continue;
-      CHECK((part == 0 || place > last));
-      last = place;
-      // A fault maps 64 KiB around the last byte of 4 MiB.
+      CHECK(place / (size / Coverage::parts(size)) == part);
+      // A fault maps 64 KiB around the last byte of 4 MiB, on either side of it.
       CHECK(place % (4 * mib) < 4 * mib - (64 << 10));
+      CHECK(place % (4 * mib) >= 64 << 10);
     }
   }
 }
