@@ -47,7 +47,7 @@ enum class ValueType {
 /// When a knob may be changed.
 enum class Use {
   per_load,    ///< whenever a load or a server starts or ends
-  on_request,  ///< for holds and SwitchProfile: it freezes a queue or moves other knobs
+  on_request,  ///< for holds and SwitchProfile: it has effects beside the wanted one
   kept,        ///< never by a profile: put back where a write to another knob moved it
 };
 
