@@ -62,8 +62,7 @@ int BPF_PROG(on_cache_fill, struct folio* folio) {
   count_neighbour(inode, offset, set);
 
   struct file_facts file = {};
-  if (!describe_file(inode, set, &file) || inode->i_sb->s_magic == HUGETLBFS_MAGIC) return 0;
-  if (file.has_block_device) return 0;
+  if (!describe_file(inode, set, &file) || file.has_block_device) return 0;
   if (offset >= file.size) return 0;  // a write that appends
   bool is_counted = describe_process(set, &file);
 

@@ -23,13 +23,21 @@ static __always_inline const struct tuneshift_settings* get_settings(void) {
   return bpf_map_lookup_elem(&settings, &zero);
 }
 
-// False for what is never counted: not a regular file, or one below the floor.
+// What the kernel mounted for itself (memfd, System V's shared memory) and huge pages: memory that
+// no model is copied to as a file. A tmpfs is somebody's: a model there may be served.
+static __always_inline bool is_memory(struct super_block* super) {
+  return BPF_CORE_READ(super, s_flags) & SB_KERNMOUNT ||
+         BPF_CORE_READ(super, s_magic) == HUGETLBFS_MAGIC;
+}
+
+// False for what is never counted: not a regular file, one below the floor, or no file but memory.
 static __always_inline bool describe_file(struct inode* inode, const struct tuneshift_settings* set,
                                           struct file_facts* file) {
   if ((BPF_CORE_READ(inode, i_mode) & S_IFMT) != S_IFREG) return false;
   file->size = BPF_CORE_READ(inode, i_size);
   if (file->size < set->size_floor) return false;
   struct super_block* super = BPF_CORE_READ(inode, i_sb);
+  if (is_memory(super)) return false;
   file->key.inode = BPF_CORE_READ(inode, i_ino);
   file->key.device = BPF_CORE_READ(super, s_dev);
   file->has_block_device = BPF_CORE_READ(super, s_bdev) != NULL;

@@ -20,6 +20,7 @@
 #define MAP_ANONYMOUS 0x20
 
 #define HUGETLBFS_MAGIC 0x958458f6
+#define SB_KERNMOUNT (1UL << 22)  // include/linux/fs.h
 
 #if defined(__TARGET_ARCH_x86)
 #define NR_MMAP 9
@@ -35,6 +36,7 @@ struct block_device {
 
 struct super_block {
   __u32 s_dev;
+  unsigned long s_flags;
   unsigned long s_magic;
   struct block_device* s_bdev;
 };

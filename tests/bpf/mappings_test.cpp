@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "tests/bpf/read_ways.h"
 #include "tests/bpf/reader_process.h"
@@ -12,10 +13,14 @@ using namespace tuneshift::test;
 
 namespace {
 
+bool map_descriptor(int fd, size_t length) {
+  void* memory = mmap(nullptr, length, PROT_READ, MAP_PRIVATE, fd, 0);
+  return memory != MAP_FAILED && munmap(memory, length) == 0;
+}
+
 bool map_file(const std::string& path, size_t length) {
   const UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  void* memory = mmap(nullptr, length, PROT_READ, MAP_PRIVATE, fd.get(), 0);
-  return memory != MAP_FAILED && munmap(memory, length) == 0;
+  return map_descriptor(fd.get(), length);
 }
 
 }  // namespace
@@ -68,4 +73,19 @@ TEST_CASE("a small window on a large file is no mapping event") {
   Watch watch(directory.path());
   REQUIRE(run_reader([&] { return map_file(file.path(), mib); }));
   CHECK(watch.of(file.id()).empty());
+}
+
+TEST_CASE("mapping memory that has a descriptor is no mapping event, mapping a file in tmpfs is") {
+  const ScratchDirectory directory;
+  Watch watch(directory.path());
+  const bool is_file = GENERATE(false, true);
+  const UniqueFd fd(is_file ? open("/dev/shm", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600)
+                            : memfd_create("memory", MFD_CLOEXEC));
+  REQUIRE(fd.get() >= 0);
+  REQUIRE(ftruncate(fd.get(), floor_bytes) == 0);
+  ReaderProcess reader([&] { return map_descriptor(fd.get(), floor_bytes); });
+  REQUIRE(reader.finish());
+  const std::vector<Event> events = watch.of(reader.pid());
+  REQUIRE(events.size() == (is_file ? 1U : 0U));
+  if (is_file) CHECK_FALSE(events[0].has_block_device);
 }
