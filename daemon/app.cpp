@@ -250,8 +250,9 @@ class Daemon {
   }
 
   void on_event(const Event& event) {
-    // A mount that no uevent told of: a mapping is seen all the same.
-    if (!event.has_block_device) watch_cache_fills(true);
+    // A mount that no uevent told of: a mapping is seen all the same. So is one of tmpfs, which
+    // fills no page cache from a store.
+    if (!event.has_block_device && !watching_fills_) watch_cache_fills(has_diskless_store(kernel_));
     tuner_.on_event(event);
     waiting_events_.on_event(event.reader);
   }

@@ -6,14 +6,22 @@ import ctypes
 import os
 import signal
 import subprocess
+import sys
 import time
 
 import bus_case
 from bus_case import DISK, PROFILES, BusCase, read, write
 from lib.machine import Scratch
-from lib.processes import end
+from lib.processes import end, spawn
 from lib.programs import SlowStore
 
+# Maps a file and waits for the end of its input.
+MAPPER = """
+import mmap, sys
+file = open(sys.argv[1], "rb")
+data = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
+sys.stdin.read()
+"""
 OWN_KB = "200"    # set by hand on the first mount
 RAISED_KB = "12288"
 
@@ -237,6 +245,25 @@ rules:
         path = f"/sys/class/bdi/{self.mounted()}/read_ahead_kb"
         self.wait_equal(lambda: read(path) != "128", True)
         self.assertEqual(read(path), RAISED_KB)
+
+
+class InMemory(BusCase):
+    """What is mapped from tmpfs comes from no store."""
+
+    def cache_fills(self):
+        return self.get("Probes")["cache_fills"][1].split(";")[0]
+
+    def test_a_mapped_file_does_not_attach_what_every_cached_page_runs(self):
+        if self.cache_fills() != "loaded":
+            self.skipTest("a file system without a disk is mounted")
+        path = self.enter(Scratch("/dev/shm", "bus")).join("model")
+        with open(path, "wb") as file:
+            file.truncate(300 << 20)
+        process = spawn([sys.executable, "-c", MAPPER, path], stdin=subprocess.PIPE)
+        self.addCleanup(process.stdin.close)
+        self.addCleanup(end, process)
+        self.wait_history("suspected", pid=process.pid)
+        self.assertEqual(self.cache_fills(), "loaded")
 
 
 class Repeated(BusCase):
