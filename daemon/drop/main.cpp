@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -35,6 +36,8 @@ bool wait_for_daemon(uint64_t ms) {
 int main() {
   close_range(STDERR_FILENO + 1, ~0U, 0);
   prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+  // Not the daemon's own, which it inherits: nobody waits for this.
+  setpriority(PRIO_PROCESS, 0, 0);
   std::string packet(max_drop_task_bytes + 1, '\0');
   const ssize_t got = recv(STDIN_FILENO, packet.data(), packet.size(), 0);
   packet.resize(got > 0 ? static_cast<size_t>(got) : 0);

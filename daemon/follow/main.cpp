@@ -6,6 +6,7 @@
 #include <linux/capability.h>
 #include <poll.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -102,6 +103,8 @@ void follow(ReaderLook& look) {
 int main() {
   close_range(STDERR_FILENO + 1, ~0U, 0);
   prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+  // Not the daemon's own, which it inherits: the reader is not to wait for it.
+  setpriority(PRIO_PROCESS, 0, 0);
   char packet[max_follow_packet_bytes];
   const ssize_t got = recv(STDIN_FILENO, packet, sizeof packet, 0);
   const auto task = parse_follow_task({packet, got > 0 ? static_cast<size_t>(got) : 0});

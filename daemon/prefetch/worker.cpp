@@ -21,6 +21,7 @@
 #include "daemon/prefetch/descriptor_engine.h"
 #include "daemon/prefetch/large_windows.h"
 #include "daemon/prefetch/mapping_engine.h"
+#include "daemon/prefetch/reader_priority.h"
 
 namespace tuneshift {
 
@@ -47,6 +48,7 @@ class Worker {
   Status run() {
     auto process = ProcessDir::open(root_fd_, order_.reader.process);
     if (!process) return process.error();
+    take_priority_of(order_.reader.process.pid);
     if (order_.account == PrefetchOrder::Account::reader) {
       // Never on somebody else's account than was decided: without this there is no reading.
       const std::string groups = process.value().read("cgroup", max_cgroup_bytes);

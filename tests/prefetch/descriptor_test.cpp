@@ -2,7 +2,9 @@
 // Reading ahead through a descriptor of the worker's own.
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -145,6 +147,30 @@ TEST_CASE("a worker that reads is the reader's user, without a right and behind 
 #if !defined(__SANITIZE_ADDRESS__)
   CHECK(status_of(worker, "Seccomp") == "2");
 #endif
+}
+
+TEST_CASE("a worker has its reader's priority, but none better than usual") {
+  constexpr int process = 1;  // IOPRIO_WHO_PROCESS, include/uapi/linux/ioprio.h
+  constexpr int classes = 1 << 13;
+  const auto own_io = static_cast<int>(syscall(SYS_ioprio_get, process, 0));
+  struct Case {
+    int nice, io, worker_nice, worker_io;
+  };
+  const auto [nice, io, worker_nice, worker_io] =
+      GENERATE_COPY(Case{5, 0, 5, own_io}, Case{19, 3 * classes, 19, 3 * classes},
+                    Case{0, 2 * classes + 7, 0, 2 * classes + 7},
+                    Case{-5, 2 * classes, 0, 2 * classes + 4}, Case{0, classes + 4, 0, own_io});
+  CAPTURE(nice, io);
+  Ground ground;
+  REQUIRE(setpriority(PRIO_PROCESS, static_cast<id_t>(ground.reader->pid()), nice) == 0);
+  REQUIRE(syscall(SYS_ioprio_set, process, ground.reader->pid(), io) == 0);
+  Fetching fetching;
+  REQUIRE(fetching.prefetcher().start(ground.order, {mib}).ok());
+  fetching.wait_for(ground.id(), mib);
+  const pid_t worker = worker_pid();
+  REQUIRE(worker > 0);
+  CHECK(getpriority(PRIO_PROCESS, static_cast<id_t>(worker)) == worker_nice);
+  CHECK(syscall(SYS_ioprio_get, process, worker) == worker_io);
 }
 
 TEST_CASE("what the reader's user may not open is not read") {

@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -130,6 +131,24 @@ TEST_CASE("what a loader has read leaves the page cache", "[drop]") {
   CHECK(dropping.said->trouble == "");
   CHECK(dropping.said->files == 1);
   CHECK(has_resident(file.path(), 0));
+}
+
+TEST_CASE("what drops files does not have the daemon's priority", "[drop]") {
+  const test::ScratchDirectory directory;
+  const ColdFile file(directory, file_bytes);
+  Process reader([&] { return read_all(file.path()); });
+  Dropping dropping;
+  REQUIRE(setpriority(PRIO_PROCESS, 0, -10) == 0);
+  const bool started = dropping.dropper.start(7, 0, task_for(reader, file)).ok();
+  REQUIRE(setpriority(PRIO_PROCESS, 0, 0) == 0);
+  REQUIRE(started);
+  // It waits for seconds before it looks.
+  const auto has_usual = [] {
+    const pid_t helper = child_named("tuneshift-drop");
+    return helper > 0 && getpriority(PRIO_PROCESS, static_cast<id_t>(helper)) == 0;
+  };
+  for (int tries = 0; tries < 200 && !has_usual(); ++tries) usleep(10'000);
+  CHECK(has_usual());
 }
 
 TEST_CASE("what a loader has mapped stays until it is unmapped", "[drop]") {

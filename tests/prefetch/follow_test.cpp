@@ -2,6 +2,7 @@
 // The real tuneshift-follow beside processes that map, touch, unmap and read a file.
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <map>
@@ -193,10 +194,15 @@ TEST_CASE("a follower ends with its reader, and when it is told", "[follow]") {
   following.run_until([] { return child_named("tuneshift-follo") == 0; });
   Process reader([&] { return map_file(path) != nullptr; });
   const Reader id = reader_of(reader, path);
-  REQUIRE(following.followers.start(id, file_bytes).ok());
+  REQUIRE(setpriority(PRIO_PROCESS, 0, -10) == 0);
+  const bool started = following.followers.start(id, file_bytes).ok();
+  REQUIRE(setpriority(PRIO_PROCESS, 0, 0) == 0);
+  REQUIRE(started);
   // It has its own name only once it runs.
   following.run_until([&] { return following.said.contains(id); });
-  CHECK(child_named("tuneshift-follo") > 0);
+  const pid_t follower = child_named("tuneshift-follo");
+  REQUIRE(follower > 0);
+  CHECK(getpriority(PRIO_PROCESS, static_cast<id_t>(follower)) == 0);
   following.followers.stop(id);
   following.run_until([] { return child_named("tuneshift-follo") == 0; });
 }
