@@ -18,10 +18,10 @@ static __always_inline void put_away(struct tuneshift_fill_batch* batch) {
 
 // Whether the batch, which has this inode's address, still is of its file and of this process.
 // Asking for the task is a call, dearer than all the rest where a processor has to make returns
-// safe: once in so many pages is enough to notice that another process reads on.
+// safe: once in so many bytes is enough to notice that another process reads on.
 static __always_inline bool is_current(const struct tuneshift_fill_batch* batch,
-                                       const struct inode* inode, __u64 index) {
-  if (index % TUNESHIFT_TASK_PAGES) return true;
+                                       const struct inode* inode, __u64 offset) {
+  if (offset % TUNESHIFT_TASK_BYTES) return true;
   struct task_struct* task = bpf_get_current_task_btf();
   return batch->key.inode == inode->i_ino && batch->key.pid == (__u32)task->tgid &&
          batch->key.start_ns == task->group_leader->start_boottime;
@@ -51,11 +51,10 @@ int BPF_PROG(on_cache_fill, struct folio* folio) {
   bool in_batch = batch->inode == (__u64)inode;
   // Everything else has a block device, as a rule.
   if (!in_batch && inode->i_sb->s_bdev) return 0;
-  __u64 index = folio->index;
-  __u64 offset = index << set->page_shift;
+  __u64 offset = (__u64)folio->index << set->page_shift;
   __u64 bytes = folio_pages(folio) << set->page_shift;
   bool is_small = batch->bytes + bytes < TUNESHIFT_BATCH_BYTES;
-  if (in_batch && is_current(batch, inode, index) && add_to_batch(batch, offset, bytes)) {
+  if (in_batch && is_current(batch, inode, offset) && add_to_batch(batch, offset, bytes)) {
     if (!is_small) count_neighbour(inode, offset, set);
     return 0;
   }

@@ -13,9 +13,9 @@
 // order on a slow store has read next to nothing by then.
 #define TUNESHIFT_TOLD_JUMPS 32
 #define TUNESHIFT_BATCH_BYTES (1ULL << 20)
-// A batch asks who fills the page cache at pages that are a multiple of this: half of the kernel's
-// default read-ahead window.
-#define TUNESHIFT_TASK_PAGES 16
+// A batch asks who fills the page cache at offsets that are a multiple of this: half of the
+// kernel's default read-ahead window, and one page of the largest.
+#define TUNESHIFT_TASK_BYTES (64ULL << 10)
 
 // User space looks once more so long after it took an event of a load: what follows an event within
 // that time does not wake it, as waking costs more than all the rest.

@@ -20,8 +20,8 @@ using namespace tuneshift::test;
 
 namespace {
 
-constexpr uint64_t page = 4096;
-constexpr uint64_t pages = 6 * TUNESHIFT_TASK_PAGES;  // less than a batch
+const auto page = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+const uint64_t pages = 6 * TUNESHIFT_TASK_BYTES / page;  // less than a batch
 
 bool run_on(size_t cpu) {
   cpu_set_t cpus;
@@ -35,9 +35,11 @@ bool read_pages(const std::string& path, uint64_t last, uint64_t first = 0, size
   if (!run_on(cpu)) return false;
   const UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (posix_fadvise(fd.get(), 0, 0, POSIX_FADV_RANDOM) != 0) return false;
-  char data[page];
+  std::vector<char> data(page);
   for (uint64_t at = first; at < last; ++at)
-    if (pread(fd.get(), data, page, static_cast<off_t>(at * page)) != page) return false;
+    if (pread(fd.get(), data.data(), page, static_cast<off_t>(at * page)) !=
+        static_cast<ssize_t>(page))
+      return false;
   return true;
 }
 
@@ -80,7 +82,7 @@ TEST_CASE("without a block device the bytes added to the page cache are counted"
 
 TEST_CASE("misses of any file are counted by process and store while that is asked for") {
   const ScratchDirectory directory;
-  const MemoryFileSystem store(directory.path() + "/mount", mib);  // below the floor
+  const MemoryFileSystem store(directory.path() + "/mount", 4 * mib);  // below the floor
   const FileId file = file_id(store.file());
   Watch watch(directory.path());
   watch.probes().watch_cache_fills(true);
