@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "daemon/accelerator.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <utility>
 #include <vector>
@@ -37,7 +39,8 @@ constexpr uint64_t cached_rate = uint64_t{2} << 30;
 // ours: the kernel's default (VM_READAHEAD_PAGES, include/linux/mm.h) or more.
 constexpr uint64_t default_window_bytes = uint64_t{128} << 10;
 constexpr uint64_t largest_step_bytes = uint64_t{4} << 20;
-constexpr uint64_t page_fault_bytes = uint64_t{4} << 10;
+// What a reader in random order waits for.
+const auto page_fault_bytes = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
 
 // One that is further off than what it has read of the file began elsewhere than at its beginning,
 // and what it is at is what it waits for.
