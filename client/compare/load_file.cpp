@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -24,7 +25,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr uint64_t kPageBytes = 4096;
+const auto kPageBytes = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
 constexpr uint64_t kStepBytes = 1 << 20;
 constexpr unsigned kThreads = 8;
 

@@ -37,12 +37,17 @@ struct Folder {
   }
 };
 
+uint64_t pages_of(uint64_t bytes) {
+  const auto page = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+  return (bytes + page - 1) / page;
+}
+
 uint64_t cached_pages(const std::string& path) {
   const OwnedFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   const uint64_t bytes = std::filesystem::file_size(path);
   void* mapping = mmap(nullptr, bytes, PROT_READ, MAP_SHARED, fd.get(), 0);
   REQUIRE(mapping != MAP_FAILED);
-  std::vector<unsigned char> pages((bytes + 4095) / 4096);
+  std::vector<unsigned char> pages(pages_of(bytes));
   REQUIRE(mincore(mapping, bytes, pages.data()) == 0);
   munmap(mapping, bytes);
   uint64_t cached = 0;
@@ -113,8 +118,7 @@ TEST_CASE("each reader loads the whole file, to its last odd byte") {
     const auto took = load_file(path, reader);
     REQUIRE(took.ok());
     CHECK(took.value() > 0);
-    const uint64_t pages = (bytes + 4095) / 4096;
-    CHECK(cached_pages(path) == (reader == ReadOrder::direct ? 0 : pages));
+    CHECK(cached_pages(path) == (reader == ReadOrder::direct ? 0 : pages_of(bytes)));
   }
 }
 

@@ -20,7 +20,7 @@ using namespace tuneshift::testing;
 namespace {
 
 constexpr uint64_t file_bytes = 8 * mib;  // the server's
-constexpr size_t page = 4096;
+const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
 
 size_t resident_pages(void* at, size_t bytes) {
   std::vector<unsigned char> pages(bytes / page);

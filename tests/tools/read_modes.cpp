@@ -24,7 +24,7 @@
 namespace tuneshift {
 namespace {
 
-constexpr uint64_t page_bytes = 4096;
+const auto page_bytes = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
 constexpr uint64_t read_bytes = 64 << 10;
 constexpr uint64_t direct_bytes = 1 << 20;
 // Far below where the kernel places mappings by itself, far above the heap.
