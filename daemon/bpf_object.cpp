@@ -17,7 +17,9 @@ namespace tuneshift {
 namespace {
 
 constexpr size_t max_complaint = 64 << 10;
-constexpr uint32_t lru_entries_a_cpu = 256;  // twice what each takes
+constexpr int lru_entries_a_cpu = 256;  // twice what each takes
+// Some machines have room for thousands of CPUs, and the maps' memory is taken at once.
+constexpr int most_lru_cpus = 512;
 
 // libbpf prints its reasons instead of returning them; they wait here for the error's text.
 std::string& complaint() {
@@ -102,7 +104,8 @@ Result<UniqueFd> duplicate(int fd) {
 
 uint32_t lru_entries(uint32_t declared, int possible_cpus) {
   if (possible_cpus <= 0) return declared;
-  return std::max(declared, lru_entries_a_cpu * static_cast<uint32_t>(possible_cpus));
+  const int wanted = lru_entries_a_cpu * std::min(possible_cpus, most_lru_cpus);
+  return std::max(declared, static_cast<uint32_t>(wanted));
 }
 
 Result<BpfObject> load_bpf_object(const char* name, std::span<const char> image,

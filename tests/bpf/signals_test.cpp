@@ -88,6 +88,7 @@ TEST_CASE("an LRU map has room for what each CPU takes for itself") {
   CHECK(lru_entries(1024, 4) == 1024);
   CHECK(lru_entries(1024, 5) == 1280);
   CHECK(lru_entries(8192, 64) == 16384);
+  CHECK(lru_entries(8192, 8192) == 131072);
   CHECK(lru_entries(8192, -EINVAL) == 8192);
   const auto shared = load_bpf_object("shared_maps", shared_maps_image(), {});
   REQUIRE(shared.ok());
