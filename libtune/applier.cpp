@@ -5,6 +5,7 @@
 #include <tuple>
 
 #include "libtune/escape.h"
+#include "libtune/governor.h"
 #include "libtune/knob_follower.h"
 #include "libtune/knob_text.h"
 #include "libtune/knob_writer.h"
@@ -323,6 +324,14 @@ std::vector<PlanRow> Applier::plan(const Desired& desired) const {
       row.wanted = row.current;  // what the kernel made of it stands
     } else {
       row.would_write = row.wanted != row.current;
+      const bool is_theirs = record == nullptr || !record->in_force;
+      const std::string kept = row.would_write && is_theirs
+                                   ? reason_to_keep(kernel_, knob.value(), row.current)
+                                   : std::string();
+      if (!kept.empty()) {
+        row.why = kept;
+        row.would_write = false;
+      }
     }
     rows.push_back(std::move(row));
   }

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "libtune/device_identity.h"
+#include "libtune/governor.h"
 #include "libtune/knob_text.h"
 #include "libtune/writeback.h"
 
@@ -165,6 +166,9 @@ void KnobWriter::take(KnobRecord& record, const Want& want, Receipt& receipt) {
     return set_state(record, KnobState::ours);
   }
   if (record.wanted == record.original && !is_request(record)) return put_back(record, receipt);
+  const std::string kept =
+      record.in_force ? std::string() : reason_to_keep(kernel_, record.knob, current.value());
+  if (!kept.empty()) return fail(record, KnobState::failed, kept, receipt);
   if (twin_is_yielded(record)) {
     const std::string why(record.knob.kind->excludes);
     return fail(record, KnobState::failed, why + ", which it excludes, is somebody else's",

@@ -105,3 +105,54 @@ TEST_CASE("somebody else's value is seen while ours waits to be lowered") {
   rig.converge({});
   CHECK(rig.shown(kDirtyBytes) == "777000000");
 }
+
+TEST_CASE("a governor is switched only where the kernel brings back all of it") {
+  Rig rig;
+  const std::string policy = "sys/devices/system/cpu/cpufreq/policy4/";
+  const Desired desired = {{"cpu/policy4/scaling_governor", want(exactly("performance"))}};
+  const auto stays = [&] {
+    const std::string governor = rig.shown(policy + "scaling_governor");
+    const auto plan = rig.applier->plan(desired);
+    const Receipt receipt = rig.converge(desired);
+    rig.converge({});
+    return !plan.at(0).would_write && receipt.size() == 1 &&
+           receipt.at(0).kind == ChangeKind::failed && receipt.at(0).why == plan.at(0).why &&
+           receipt.at(0).why == governor + " has settings of its own that would be lost" &&
+           rig.kernel.writes.empty();
+  };
+  CHECK(stays());  // its rate limit is not known
+  const std::string of_all = "sys/devices/system/cpu/cpufreq/schedutil/rate_limit_us";
+  rig.tree.add(file(of_all, "2000\n"));
+  CHECK(stays());  // and this one's default is not
+  rig.tree.add(file(policy + "cpuinfo_transition_latency", "10000\n"));
+  for (const char* theirs : {"500", "0", "1000"}) {
+    rig.tree.set(of_all, std::string(theirs) + "\n");
+    CHECK(stays());
+  }
+  for (const char* governor : {"ondemand", "conservative", "userspace"}) {
+    rig.kernel.put(policy + "scaling_governor", std::string(governor) + "\n");
+    CHECK(stays());
+  }
+  rig.kernel.put(policy + "scaling_governor", "schedutil\n");
+  for (const char* limit : {"2000", "10000", "15"}) {
+    rig.tree.set(of_all, std::string(limit) + "\n");
+    CHECK(rig.applier->plan(desired).at(0).would_write);
+    CHECK(rig.converge(desired).at(0).kind == ChangeKind::written);
+    // What another wish wants of it loses nothing more.
+    CHECK(
+        rig.applier->plan({{desired.begin()->first, want(exactly("ondemand"))}}).at(0).would_write);
+    rig.converge({});
+    CHECK(rig.shown(policy + "scaling_governor") == "schedutil");
+  }
+  // A driver with a default of its own, and a limit for each policy.
+  rig.kernel.writes.clear();
+  rig.tree.add(file(policy + "schedutil/rate_limit_us", "500\n"));
+  rig.tree.add(file(policy + "scaling_driver", "intel_cpufreq\n"));
+  CHECK(rig.applier->plan(desired).at(0).would_write);
+  rig.tree.add(file(policy + "energy_performance_preference", "balance_performance\n"));
+  CHECK(stays());
+  rig.tree.set(policy + "schedutil/rate_limit_us", "5000\n");
+  CHECK(rig.applier->plan(desired).at(0).would_write);
+  rig.kernel.put(policy + "scaling_governor", "powersave\n");
+  CHECK(rig.applier->plan(desired).at(0).would_write);
+}
