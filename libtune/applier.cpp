@@ -202,6 +202,7 @@ bool Applier::adopt(const std::vector<Handover::Knob>& knobs) {
 }
 
 std::vector<Handover::Knob> Applier::hand_over() const {
+  (void)journal_.write_kept();
   std::vector<Handover::Knob> knobs;
   for (const auto& [name, record] : writer_->records()) {
     const bool yielded = record.state == KnobState::yielded;
@@ -281,7 +282,7 @@ void Applier::forget_settled() {
     record = settled ? records.erase(record) : std::next(record);
   }
   // Keeps the file short. It refuses while something of an earlier process is in it.
-  if (!in_force) (void)journal_.clear();
+  (void)(in_force ? journal_.write_kept() : journal_.clear());
 }
 
 std::vector<PlanRow> Applier::plan(const Desired& desired) const {

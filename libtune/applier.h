@@ -110,7 +110,8 @@ class Applier {
   /// writes what differs and puts back what is no longer wanted. What it had yielded stays so.
   /// False, and nothing is taken over, when the journal cannot be read.
   bool adopt(const std::vector<Handover::Knob>& knobs);
-  /// What the next daemon is told beside the journal, for its adopt().
+  /// What the next daemon is told beside the journal, for its adopt(). The last chance for lines of
+  /// the journal that found no room.
   [[nodiscard]] std::vector<Handover::Knob> hand_over() const;
 
   /// What converge() would do, without writing.

@@ -167,7 +167,8 @@ Journal::Journal(Journal&& other) noexcept
       directory_fd_(std::exchange(other.directory_fd_, -1)),
       compact_above_bytes_(other.compact_above_bytes_),
       locked_(other.locked_),
-      is_torn_(other.is_torn_) {}
+      is_torn_(other.is_torn_),
+      kept_(std::move(other.kept_)) {}
 
 Journal::~Journal() {
   if (fd_ >= 0) ::close(fd_);
@@ -177,7 +178,7 @@ Journal::~Journal() {
 JournalContents Journal::read() const {
   const auto text = read_all(fd_);
   if (!text) return {{}, {}, {text.error().message}, false};
-  return fold_records(text.value());
+  return fold_records(text.value() + kept_lines());
 }
 
 Status Journal::append_intent(const std::string& knob, const std::string& original,
@@ -187,54 +188,79 @@ Status Journal::append_intent(const std::string& knob, const std::string& origin
 
 Status Journal::append_guard(const std::string& knob, const std::string& original,
                              const std::string& device) {
-  return append(encode_guard(knob, original, device));
+  return append_or_keep(knob, encode_guard(knob, original, device), true);
 }
 
 Status Journal::append_confirm(const std::string& knob, const std::string& read_back) {
-  return append(encode_record({"confirm", knob, read_back}));
+  return append_or_keep(knob, encode_record({"confirm", knob, read_back}), false);
 }
 
 Status Journal::append_abort(const std::string& knob) {
-  return append(encode_record({"abort", knob}));
+  return append_or_keep(knob, encode_record({"abort", knob}), false);
 }
 
 Status Journal::append_restored(const std::string& knob) {
-  return append(encode_record({"restored", knob}));
+  return append_or_keep(knob, encode_record({"restored", knob}), true);
 }
 
 Status Journal::append_yielded(const std::string& knob) {
-  return append(encode_record({"yielded", knob}));
+  return append_or_keep(knob, encode_record({"yielded", knob}), false);
 }
 
 Status Journal::append_rebased(const std::string& knob, const std::string& original) {
-  return append(encode_record({"rebased", knob, original}));
+  return append_or_keep(knob, encode_record({"rebased", knob, original}), false);
 }
 
 Status Journal::append_captured(const std::string& knob, const std::string& ours,
                                 const std::string& base) {
-  return append(encode_record({"captured", knob, ours, base}));
+  return append_or_keep({}, encode_record({"captured", knob, ours, base}), false);
 }
 
 Status Journal::append_released(const std::string& knob) {
-  return append(encode_record({"released", knob}));
+  return append_or_keep({}, encode_record({"released", knob}), false);
 }
 
 Status Journal::clear() {
   // One that cannot be read may hold originals: it is not empty.
   const auto text = read_all(fd_);
   if (!text) return text.error();
-  const JournalContents contents = fold_records(text.value());
+  const JournalContents contents = fold_records(text.value() + kept_lines());
   for (const JournalEntry& entry : contents.entries) {
     if (!entry.yielded) {
       return Error{ErrorCode::busy, "the journal still has " + entry.knob, kName, 0};
     }
   }
-  if (!contents.captures.empty()) {
-    const std::string kept = encode_contents({{}, contents.captures, {}, true});
-    return kept == text.value() ? Status() : replace(kept);
+  const std::string captures = encode_contents({{}, contents.captures, {}, true});
+  if (captures.empty()) {
+    if (::ftruncate(fd_, 0) != 0) return errno_error(errno, "truncate", kName);
+    is_torn_ = false;
+  } else if (captures != text.value()) {
+    const Status replaced = replace(captures);
+    if (!replaced) return replaced;
   }
-  if (::ftruncate(fd_, 0) != 0) return errno_error(errno, "truncate", kName);
+  kept_.clear();
   return {};
+}
+
+Status Journal::write_kept() {
+  return kept_.empty() ? Status() : append({});
+}
+
+std::string Journal::kept_lines() const {
+  // What is left of a torn line becomes a damaged one of its own.
+  std::string text = is_torn_ ? "\n" : "";
+  for (const Kept& kept : kept_) text += kept.line;
+  return text;
+}
+
+Status Journal::append_or_keep(const std::string& knob, const std::string& line, bool starts_over) {
+  Status written = append(line);
+  if (written) return written;
+  std::erase_if(kept_, [&](const Kept& kept) {
+    return kept.line == line || (starts_over && kept.knob == knob);
+  });
+  kept_.push_back({knob, line});
+  return written;
 }
 
 Status Journal::append(const std::string& line) {
@@ -246,9 +272,10 @@ Status Journal::append(const std::string& line) {
     // A line that finds no room says so itself, so a failure here need not.
     if (!compact()) compact_above_bytes_ = info.st_size * 2;
   }
-  // What is left of a torn line becomes a damaged one of its own.
-  Status written = write_line(fd_, is_torn_ ? "\n" + line : line, is_torn_);
-  if (written) is_torn_ = false;
+  Status written = write_line(fd_, kept_lines() + line, is_torn_);
+  if (!written) return written;
+  is_torn_ = false;
+  kept_.clear();
   return written;
 }
 

@@ -40,6 +40,10 @@ struct JournalContents {
 
 /// The append-only record in the run directory of what was changed from what, written before each
 /// write to the kernel. Checksummed line by line; a torn last line is normal after a kill.
+///
+/// A line other than an intent that finds no room returns an error, and is kept all the same:
+/// read() counts it, and it is written before the next one. A line that settles an entry must not
+/// be lost, or a later restore takes what somebody else has set since for ours.
 class Journal {
  public:
   /// Opens or creates DIRECTORY/journal (O_NOFOLLOW, mode 0600) and takes its flock for life,
@@ -85,10 +89,21 @@ class Journal {
   Status append_released(const std::string& knob);
   /// Drops all but the captures; busy while an entry is neither settled nor yielded.
   Status clear();
+  /// Tries again to write the lines that found no room.
+  Status write_kept();
 
  private:
   Journal(int fd, int directory_fd) : fd_(fd), directory_fd_(directory_fd) {}
+  /// A line that found no room. Captures, which no other record ends, have no knob.
+  struct Kept {
+    std::string knob;
+    std::string line;
+  };
   Status append(const std::string& line);
+  /// Keeps the line where it finds no room. `starts_over`: what is kept of the knob says no more.
+  Status append_or_keep(const std::string& knob, const std::string& line, bool starts_over);
+  /// The lines that are kept, as they will stand behind what is in the file.
+  [[nodiscard]] std::string kept_lines() const;
   Status compact();
   /// Puts `text` in the file's place.
   Status replace(const std::string& text);
@@ -97,6 +112,7 @@ class Journal {
   int64_t compact_above_bytes_ = 0;
   bool locked_ = true;
   bool is_torn_ = false;  ///< a part of a line that did not fit could not be cut off again
+  std::vector<Kept> kept_;
 };
 
 }  // namespace tuneshift

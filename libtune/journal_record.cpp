@@ -135,13 +135,14 @@ class Fold {
   }
 
   /// The knob's entry; a new one where there is none, or somebody else's value or the end of its
-  /// device ended the last.
+  /// device ended the last. So did the line that settled it, though it was lost, where another
+  /// original is known by now.
   Folded& open(const std::string& knob, const std::string& original, const std::string& device) {
     auto found = find(knob);
     if (found == folded_.end()) found = folded_.insert(folded_.end(), Folded{});
     const JournalEntry& last = found->entry;
     const bool other = !device.empty() && !last.device.empty() && device != last.device;
-    if (last.knob.empty() || last.yielded || other) {
+    if (last.knob.empty() || last.yielded || other || last.original != original) {
       *found = Folded{};
       found->entry.knob = knob;
       found->entry.original = original;

@@ -10,7 +10,8 @@ namespace tuneshift {
 
 namespace {
 
-/// A line that is lost (a full journal) costs a right original only if this process is killed too.
+/// The journal keeps a line that finds no room; it costs a right original only if this process is
+/// killed before there is some.
 void note(const Status& /*appended*/) {}
 
 bool is_ours(const KnobRecord& record, const std::string& shown) {
@@ -329,8 +330,8 @@ void KnobFollower::adopt(const Look& look, const std::string& original) {
   }
   settle(look);
   const std::string device = identity_of(look.knob);
-  note(journal_.append_intent(name, original, look.shown, device));
-  note(journal_.append_confirm(name, look.shown));
+  const Status opened = journal_.append_intent(name, original, look.shown, device);
+  if (opened) note(journal_.append_confirm(name, look.shown));
   KnobRecord& record = writer_.record(look.knob);
   record.device = device;
   record.original = original;

@@ -14,8 +14,8 @@ namespace tuneshift {
 
 namespace {
 
-/// These records only narrow down what an intent or a guard before them allows. One that is lost
-/// costs nothing: a restore proves the same from what the kernel shows.
+/// These records only narrow down what an intent or a guard before them allows. The journal keeps
+/// one that finds no room, and writes it before the next.
 void note(const Status& /*appended*/) {}
 
 /// An answer that stays the same when asked again.

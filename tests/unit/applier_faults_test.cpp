@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include <fcntl.h>
 #include <sys/ptrace.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -13,6 +12,7 @@
 
 #include "tests/catch.h"
 #include "tests/unit/applier_rig.h"
+#include "tests/unit/full_disk.h"
 
 using namespace tuneshift;
 using namespace tuneshift::test;
@@ -221,18 +221,12 @@ TEST_CASE("what could not be put back stays in the journal for the next try") {
 TEST_CASE("without room in the journal nothing is changed, and what was is put back") {
   Rig rig;
   rig.converge({{"vm.swappiness", want(exactly("10"))}});
-  rlimit before = {};
-  REQUIRE(::getrlimit(RLIMIT_FSIZE, &before) == 0);
-  const auto ignored = ::signal(SIGXFSZ, SIG_IGN);
-  rlimit full = before;
-  full.rlim_cur = rig.run.text("journal").size() + 10;
-  REQUIRE(::setrlimit(RLIMIT_FSIZE, &full) == 0);
+  std::optional<FullDisk> full(rig.run.text("journal").size() + 10);
   const Receipt receipt = rig.converge({{"vm.swappiness", want(exactly("10"))},
                                         {"thp/enabled", want(exactly("always"))},
                                         {"vm.min_free_kbytes", want(exactly("100000"))}});
   const Receipt restored = rig.applier->restore_all();
-  ::setrlimit(RLIMIT_FSIZE, &before);
-  ::signal(SIGXFSZ, ignored);
+  full.reset();
   CHECK(receipt.size() == 2);
   for (const Change& change : receipt) CHECK(change.kind == ChangeKind::failed);
   CHECK(summary(restored) == "restored vm.swappiness 10 -> 60\n");

