@@ -58,8 +58,11 @@ std::vector<KnobInfo> machine_kinds() {
                                  "Documentation/power/pm_qos_interface.rst");
   latency.restore = Restore::let_go;
   kinds.push_back(latency);
-  kinds.push_back(number_kind(Family::lru_gen, "min_ttl_ms", "ms", 0, 3600000,
-                              "Documentation/admin-guide/mm/multigen_lru.rst"));
+  // Kept in jiffies (mm/vmscan.c, min_ttl_ms_store()): with 250 a second 150 is shown as 152.
+  KnobInfo min_ttl = number_kind(Family::lru_gen, "min_ttl_ms", "ms", 0, 3600000,
+                                 "Documentation/admin-guide/mm/multigen_lru.rst");
+  min_ttl.rounding = Rounding::jiffies;
+  kinds.push_back(min_ttl);
   KnobInfo fault_around =
       number_kind(Family::debugfs, "fault_around_bytes", "bytes", 4096, 64 << 20, "mm/memory.c");
   fault_around.rounding = Rounding::power_of_two;

@@ -46,6 +46,7 @@ std::string without_unit(std::string_view text) {
 
 int64_t largest_rounding(const KnobInfo& kind, int64_t written) {
   constexpr int64_t kPageKib = 64;
+  constexpr int64_t kLongestJiffyMs = 10;  // kernel/Kconfig.hz: 100 a second at least
   switch (kind.rounding) {
     case Rounding::steps:
       break;
@@ -53,6 +54,8 @@ int64_t largest_rounding(const KnobInfo& kind, int64_t written) {
       return written;
     case Rounding::human_size:
       return written / 10;
+    case Rounding::jiffies:
+      return kLongestJiffyMs;
     case Rounding::clamped:
       return INT64_MAX;
   }

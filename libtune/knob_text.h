@@ -25,7 +25,7 @@ std::optional<int64_t> parse_number(std::string_view text);
 
 /// Whether the kernel may show `shown` after `written` was written: the same number, or one within
 /// the steps to which kernels were seen to round: a page, at most 64 KiB, for a device's sizes; 4
-/// for nr_requests. A sysctl shows what was written.
+/// for nr_requests; what Rounding says. Any other sysctl shows what was written.
 bool may_be_rounded(const KnobInfo& kind, const std::string& written, const std::string& shown);
 
 /// The normal text that the kernel shows.

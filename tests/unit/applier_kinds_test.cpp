@@ -156,3 +156,18 @@ TEST_CASE("a governor is switched only where the kernel brings back all of it") 
   rig.kernel.put(policy + "scaling_governor", "powersave\n");
   CHECK(rig.applier->plan(desired).at(0).would_write);
 }
+
+TEST_CASE("a time that the kernel keeps in jiffies is ours as it shows it") {
+  Rig rig;
+  const std::string path = "sys/kernel/mm/lru_gen/min_ttl_ms";
+  const Desired desired = {{"lru_gen/min_ttl_ms", want(exactly("150"))}};
+  rig.tree.add(file(path, "0\n"));
+  const int jiffy_ms = GENERATE(1, 4, 10);
+  rig.kernel.shows(path, [jiffy_ms](const std::string& value) {
+    return std::to_string((std::stoi(value) + jiffy_ms - 1) / jiffy_ms * jiffy_ms);
+  });
+  CHECK(rig.converge(desired).at(0).kind == ChangeKind::written);
+  CHECK(rig.applier->verify().empty());
+  rig.converge({});
+  CHECK(rig.shown(path) == "0");
+}
