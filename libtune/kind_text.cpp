@@ -76,6 +76,7 @@ std::string effects_text(const KnobInfo& kind) {
   if (!kind.excludes.empty()) add(text, "excludes " + std::string(kind.excludes));
   if (kind.waits_for_writeback) add(text, "lowered only when what is dirty fits");
   if (kind.rounding == Rounding::power_of_two) add(text, "rounded to a power of two");
+  if (kind.rounding == Rounding::human_size) add(text, "known and put back to 1/10 of its unit");
   if (kind.rounding == Rounding::jiffies) add(text, "rounded to jiffies");
   if (!kind.ceiling.empty()) add(text, "bounds stop at " + std::string(kind.ceiling));
   return text;

@@ -2,6 +2,7 @@
 #include "libtune/knob_text.h"
 
 #include <charconv>
+#include <cmath>
 #include <cstdlib>
 
 #include "libtune/number.h"
@@ -32,20 +33,25 @@ std::string_view without_brackets(std::string_view word) {
   return is_bracketed(word) ? word.substr(1, word.size() - 2) : word;
 }
 
-/// The number that "4.0M" stands for (drivers/md/bcache/util.c, bch_hprint()); others as they are.
+/// The smallest number that is shown as "4.7M" (drivers/md/bcache/util.c, bch_hprint(), which drops
+/// what is less than a digit): written, it is shown so again. Others as they are.
 std::string without_unit(std::string_view text) {
   constexpr std::string_view kUnits = "kMGT";
   const size_t unit = text.empty() ? std::string_view::npos : kUnits.find(text.back());
   if (unit == std::string_view::npos) return std::string(text);
   const auto number = parse_fraction(text.substr(0, text.size() - 1));
-  if (!number) return std::string(text);
+  constexpr double kUnit = 1024;
+  if (!number || *number >= kUnit) return std::string(text);
   constexpr int kBitsAUnit = 10;
-  const auto scale = static_cast<double>(1ULL << (kBitsAUnit * (unit + 1)));
-  return std::to_string(static_cast<int64_t>(*number * scale));
+  // It goes on to the next unit at 1000, not at 1024.
+  const int64_t least = unit > 0 ? 1000 : 0;
+  const int64_t of_smaller_unit = std::max(static_cast<int64_t>(std::ceil(*number * kUnit)), least);
+  return std::to_string(of_smaller_unit << (kBitsAUnit * unit));
 }
 
 int64_t largest_rounding(const KnobInfo& kind, int64_t written) {
   constexpr int64_t kPageKib = 64;
+  constexpr int64_t kLargestDigit = 103;   // below 1 KiB, which is "1.0k"
   constexpr int64_t kLongestJiffyMs = 10;  // kernel/Kconfig.hz: 100 a second at least
   switch (kind.rounding) {
     case Rounding::steps:
@@ -53,7 +59,7 @@ int64_t largest_rounding(const KnobInfo& kind, int64_t written) {
     case Rounding::power_of_two:
       return written;
     case Rounding::human_size:
-      return written / 10;
+      return std::max(written / 10, kLargestDigit);
     case Rounding::jiffies:
       return kLongestJiffyMs;
     case Rounding::clamped:

@@ -7,6 +7,23 @@
 using namespace tuneshift;
 using namespace tuneshift::test;
 
+namespace {
+
+/// As bcache shows a size: drivers/md/bcache/util.c, bch_hprint().
+std::string size_text(const std::string& value) {
+  uint64_t whole = std::stoull(value);
+  uint64_t rest = 0;
+  size_t unit = 0;
+  do {
+    ++unit;
+    rest = whole % 1024;
+    whole /= 1024;
+  } while (whole >= 1000);
+  return std::to_string(whole) + "." + std::to_string(rest * 10 / 1024) + "?kMGT"[unit];
+}
+
+}  // namespace
+
 TEST_CASE("a write-back limit is not lowered below what is dirty") {
   Rig rig;
   const auto meminfo = [&rig](int dirty_kib) {
@@ -170,4 +187,33 @@ TEST_CASE("a time that the kernel keeps in jiffies is ours as it shows it") {
   CHECK(rig.applier->verify().empty());
   rig.converge({});
   CHECK(rig.shown(path) == "0");
+}
+
+TEST_CASE("a size that is shown with one digit comes back as that digit") {
+  Rig rig;
+  const std::string path = "sys/block/vda/bcache/sequential_cutoff";
+  const std::string knob = "block/vda/bcache/sequential_cutoff";
+  rig.tree.add(file("sys/devices/pci/block/vda/bcache/sequential_cutoff", "\n"));
+  rig.kernel.shows(path, size_text);
+  std::vector<uint64_t> sizes = {0, 100, 1023, 1048575, 5000000, 2147483647};
+  for (uint64_t tenth = 0; tenth < 10; ++tenth) {
+    for (const uint64_t unit : {1024ULL, 1048576ULL, 1073741824ULL}) {
+      sizes.push_back(unit + unit * tenth / 10);
+      sizes.push_back(unit + unit * tenth / 10 + 1);
+    }
+  }
+  for (const uint64_t size : sizes) {
+    const std::string theirs = size_text(std::to_string(size));
+    INFO(size << " is shown as " << theirs);
+    rig.kernel.put(path, theirs + "\n");
+    // Any other number is ours, however it is shown.
+    for (const char* ours : {"3000000", "500", "1500"}) {
+      const Receipt receipt = rig.converge({{knob, want(exactly(ours))}});
+      CHECK((receipt.empty() || receipt.at(0).kind == ChangeKind::written));
+      CHECK(rig.applier->verify().empty());
+    }
+    for (const Change& change : rig.converge({})) CHECK(change.kind == ChangeKind::restored);
+    CHECK(rig.shown(path) == theirs);
+    CHECK(rig.journal->read().entries.empty());
+  }
 }
