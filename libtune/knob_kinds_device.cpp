@@ -29,16 +29,12 @@ KnobInfo freezing(KnobInfo info, std::vector<std::string_view> moves) {
   return on_request(std::move(info));
 }
 
-KnobInfo choice(Target target, std::string_view name, std::string_view source) {
-  KnobInfo info = choice_kind(Family::block, name, source);
-  info.target = target;
-  return info;
-}
-
 KnobInfo scheduler() {
   std::vector<std::string_view> moves = {"queue/nr_requests", "queue/wbt_lat_usec"};
   for (const KnobInfo& kind : scheduler_kinds()) moves.push_back(kind.name);
-  return freezing(choice(Target::disk, "queue/scheduler", kBlock), std::move(moves));
+  KnobInfo info = choice_kind(Family::block, "queue/scheduler", kBlock);
+  info.target = Target::disk;
+  return freezing(std::move(info), std::move(moves));
 }
 
 std::vector<KnobInfo> queue_kinds() {
@@ -73,7 +69,6 @@ std::vector<KnobInfo> device_kinds() {
                            kLargestInt, kBcache);
   cutoff.rounding = Rounding::human_size;
   kinds.push_back(cutoff);
-  kinds.push_back(choice(Target::bcache, "bcache/cache_mode", kBcache));
   kinds.push_back(number(Family::block, Target::device_mapper, "dm/migration_threshold", "sectors",
                          0, kLargestInt, "Documentation/admin-guide/device-mapper/cache.rst"));
   kinds.push_back(number(Family::bdi, Target::bdi, "read_ahead_kb", "KiB", 0, kLargestReadAheadKib,
