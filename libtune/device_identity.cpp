@@ -9,11 +9,12 @@ namespace tuneshift {
 
 Result<std::string> device_identity(const KernelFs& kernel, const Knob& knob) {
   const Target target = knob.kind->target;
-  // A message to a dm device goes to no directory of its own.
-  if (!is_of_device(target) || target == Target::device_mapper) return std::string();
-  // The path is the device's directory and the kind's name: "sys/block/vda" + "/queue/scheduler".
-  const size_t length = knob.path.size() - std::min(knob.path.size(), knob.kind->name.size());
-  const auto inode = kernel.inode(knob.path.substr(0, length));
+  if (!is_of_device(target)) return std::string();
+  // The path is the device's directory and the kind's name: "sys/block/vda" + "/queue/scheduler". A
+  // message to a dm device goes to no such path, but is named as its disk is.
+  const std::string path = target == Target::device_mapper ? "sys/" + knob.name : knob.path;
+  const size_t length = path.size() - std::min(path.size(), knob.kind->name.size());
+  const auto inode = kernel.inode(path.substr(0, length));
   if (!inode) return inode.error();
   const std::string identity = std::to_string(inode.value());
   if (knob.kind->lives_with.empty()) return identity;

@@ -215,3 +215,20 @@ TEST_CASE("a dry run sees the device that is there") {
   CHECK(rows[0].current == "300");
   CHECK(rig.applier->plan({}).empty());
 }
+
+TEST_CASE("a map's number does not go to the next map of its name") {
+  Rig rig;
+  const std::string path = "device-mapper/dm-0/migration_threshold";
+  rig.tree.add(file(path, "2048\n"));
+  const std::string knob = "block/dm-0/dm/migration_threshold";
+  rig.converge({{knob, want(exactly("8192"))}});
+  // Its cache is shown with the same number by chance.
+  replace(rig, "sys/devices/virtual/block/dm-0", path, "8192");
+  SECTION("in the same process") {}
+  SECTION("in the next one") {
+    rig.start();
+  }
+  CHECK(has(rig.applier->restore_all(), ChangeKind::absent));
+  CHECK(rig.shown(path) == "8192");
+  CHECK(is_settled(rig));
+}
