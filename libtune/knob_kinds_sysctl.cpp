@@ -43,7 +43,9 @@ std::vector<KnobInfo> vm_kinds() {
   return {
       number("vm.swappiness", "", 0, 200, kVm),
       number("vm.vfs_cache_pressure", "percent", 0, kLargestInt, kVm),
-      on_request(number("vm.min_free_kbytes", "KiB", 1024, 4 << 20, kVm)),
+      // With pages of 64 KiB and huge ones the kernel's own is several GiB (mm/khugepaged.c,
+      // set_recommended_min_free_kbytes()).
+      on_request(number("vm.min_free_kbytes", "KiB", 1024, 64 << 20, kVm)),
       number("vm.watermark_scale_factor", "", 1, 3000, kVm),
       number("vm.watermark_boost_factor", "", 0, kLargestInt, kVm),
       number("vm.zone_reclaim_mode", "", 0, 7, kVm),

@@ -93,8 +93,8 @@ TEST_CASE("values are resolved to what this machine can take") {
         "50000");
   CHECK(resolved(rig, "vm.min_free_kbytes", Bounds{one_percent, {}}, "90000") == "90000");
   // What the kernel could not take is not asked for: half of the memory, more than the device.
-  CHECK(resolved(rig, "vm.min_free_kbytes", Share{Amount{0, 99.0, {}}, {}, {}, Direction::any},
-                 "1") == "4194304");
+  CHECK(resolved(rig, "net.core.rmem_max", Share{Amount{0, 99.0, {}}, {}, {}, Direction::any},
+                 "1") == "2147483647");
   CHECK(resolved(rig, "block/vda/queue/max_sectors_kb", at_least(4096), "1280") == "2048");
   CHECK(resolved(rig, "block/vda/queue/scheduler", FirstOf{{"bfq", "kyber", "none"}},
                  "mq-deadline") == "kyber");
@@ -428,4 +428,12 @@ TEST_CASE("a governor's choices are in the file beside it") {
   Rig rig;
   const std::string knob = "cpu/policy4/scaling_governor";
   CHECK(resolved(rig, knob, FirstOf{{"powersave", "performance"}}, "schedutil") == "performance");
+}
+
+TEST_CASE("a share of memory that only raises leaves what is higher, also above its own bound") {
+  const Rig rig;
+  const Share share{Amount{0, 0.5, {}}, {}, Amount{1048576, {}, {}}, Direction::raise};
+  CHECK(resolved(rig, "vm.min_free_kbytes", share, "10000") == "41943");
+  CHECK(resolved(rig, "vm.min_free_kbytes", share, "67584") == "67584");
+  CHECK(resolved(rig, "vm.min_free_kbytes", share, "5767168") == "5767168");
 }

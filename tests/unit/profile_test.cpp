@@ -307,7 +307,7 @@ TEST_CASE("the shipped profiles are right") {
   CHECK(value_of(throughput, "queue/read_ahead_kb") ==
         ValueSpec(Bounds{Amount{4096, {}, {}}, std::nullopt}));
   CHECK(value_of(throughput, "vm.min_free_kbytes") ==
-        ValueSpec(Bounds{Amount{0, 0.5, {}}, Amount{1048576, {}, {}}}));
+        ValueSpec(Share{Amount{0, 0.5, {}}, {}, Amount{1048576, {}, {}}, Direction::raise}));
   CHECK(value_of(throughput, "queue/scheduler") ==
         ValueSpec(FirstOf{{"none", "mq-deadline", "kyber"}}));
   const Profile& latency = profiles.at("latency");
