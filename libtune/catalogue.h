@@ -61,7 +61,7 @@ enum class Restore {
 /// How far the kernel may move a number that is written.
 enum class Rounding {
   steps,         ///< a device's sizes to a page, at most 64 KiB; nr_requests to 4; else none
-  power_of_two,  ///< to a power of two
+  power_of_two,  ///< to a power of two, a page at least
   human_size,    ///< it is shown as "4.0M", with one digit behind the point: no more can come back
   jiffies,       ///< of milliseconds to whole jiffies
   clamped,       ///< to what the hardware can do

@@ -57,7 +57,8 @@ int64_t largest_rounding(const KnobInfo& kind, int64_t written) {
     case Rounding::steps:
       break;
     case Rounding::power_of_two:
-      return written;
+      // Up to a page at least: mm/memory.c, fault_around_bytes_set(); fs/pipe.c, round_pipe_size().
+      return std::max(written, kPageKib << 10);
     case Rounding::human_size:
       return std::max(written / 10, kLargestDigit);
     case Rounding::jiffies:

@@ -98,6 +98,14 @@ TEST_CASE("a number that the kernel makes a power of two, or shows with a unit, 
   });
   CHECK(summary(rig.converge({{"debugfs/fault_around_bytes", want(exactly("1000000"))}})) ==
         "written debugfs/fault_around_bytes 65536 -> 524288\n");
+  rig.converge({});
+  rig.kernel.shows(around,
+                   [](const std::string& value) { return value == "4096" ? "16384" : value; });
+  const Desired least = {{"debugfs/fault_around_bytes", want(exactly("4096"))}};
+  CHECK(summary(rig.converge(least)) == "written debugfs/fault_around_bytes 65536 -> 16384\n");
+  CHECK(rig.applier->verify().empty());
+  rig.converge({});
+  CHECK(rig.tree.text(around) == "65536\n");
   const std::string cutoff = "sys/devices/pci/block/vda/bcache/sequential_cutoff";
   rig.tree.add(file(cutoff, "4.0M\n"));
   rig.kernel.shows("sys/block/vda/bcache/sequential_cutoff",
