@@ -10,7 +10,8 @@ namespace tuneshift {
 
 namespace {
 
-constexpr size_t kCpuInfoBytes = 4096;  // the first CPU tells all
+constexpr size_t kCpuInfoBytes = 4096;                    // the first CPU tells all
+constexpr std::string_view kArm = "CPU implementer\t: ";  // arch/arm64/kernel/cpuinfo.c
 constexpr size_t kMostPolicies = 8192;
 
 std::string read_trimmed(const KernelFs& kernel, const std::string& path) {
@@ -41,7 +42,7 @@ std::string transport_of(const KernelFs& kernel, const std::string& disk) {
 
 std::string vendor_of(std::string_view cpuinfo) {
   constexpr std::pair<std::string_view, std::string_view> kVendors[] = {
-      {"GenuineIntel", "intel"}, {"AuthenticAMD", "amd"}, {"CPU implementer\t: 0x41", "arm"}};
+      {"GenuineIntel", "intel"}, {"AuthenticAMD", "amd"}, {kArm, "arm"}};
   for (const auto& [mark, vendor] : kVendors) {
     if (cpuinfo.find(mark) != std::string_view::npos) return std::string(vendor);
   }
@@ -52,7 +53,15 @@ std::string vendor_of(std::string_view cpuinfo) {
   return std::string(cpuinfo.substr(0, cpuinfo.find('\n')));
 }
 
-/// By the firmware's names, as systemd-detect-virt(1) does.
+/// Whether the firmware of a maker of machines and of guests names a machine.
+bool is_bare_metal(const std::string& vendor, const std::string& product) {
+  if (vendor == "Amazon EC2") return product.find(".metal") != std::string::npos;
+  if (vendor == "Google") return product != "Google Compute Engine";
+  return vendor == "Microsoft Corporation" && product != "Virtual Machine";
+}
+
+/// By the firmware's names, as systemd-detect-virt(1) does. x86 has a flag that says whether to
+/// look at them (X86_FEATURE_HYPERVISOR); on arm64 they alone tell.
 std::string virtualization_of(const KernelFs& kernel, std::string_view cpuinfo) {
   constexpr std::pair<std::string_view, std::string_view> kVendors[] = {
       {"Amazon EC2", "amazon"},
@@ -62,16 +71,19 @@ std::string virtualization_of(const KernelFs& kernel, std::string_view cpuinfo) 
       {"Xen", "xen"},
       {"QEMU", "qemu"},
       {"KVM", "kvm"}};
-  const bool in_hypervisor =
-      cpuinfo.find(" hypervisor") != std::string_view::npos || kernel.exists("sys/hypervisor/type");
-  if (!in_hypervisor) return "none";
-  for (const char* file : {"sys/class/dmi/id/sys_vendor", "sys/class/dmi/id/product_name"}) {
-    const std::string text = read_trimmed(kernel, file);
+  const bool is_arm = cpuinfo.find(kArm) != std::string_view::npos;
+  const bool in_hypervisor = kernel.exists("sys/hypervisor/type") ||
+                             (!is_arm && cpuinfo.find(" hypervisor") != std::string_view::npos);
+  if (!in_hypervisor && !is_arm) return "none";
+  const std::string vendor = read_trimmed(kernel, "sys/class/dmi/id/sys_vendor");
+  const std::string product = read_trimmed(kernel, "sys/class/dmi/id/product_name");
+  if (!in_hypervisor && is_bare_metal(vendor, product)) return "none";
+  for (const std::string& text : {vendor, product}) {
     for (const auto& [mark, name] : kVendors) {
       if (text == mark) return std::string(name);
     }
   }
-  return "other";
+  return in_hypervisor ? "other" : "none";
 }
 
 std::vector<std::string> list_policies(const KernelFs& kernel) {

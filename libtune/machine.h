@@ -28,7 +28,8 @@ struct Machine {
   std::map<std::string, DiskFacts> disks;  ///< leaf disks by name
   std::vector<std::string> cpu_policies;   ///< "policy0", …
   int64_t memory_bytes = 0;
-  std::string cpu_vendor;      ///< "intel", "amd", "arm", or what proc/cpuinfo says; may be empty
+  std::string cpu_vendor;      ///< "intel", "amd", "arm" for all that implement it, or what
+                               ///< proc/cpuinfo says; may be empty
   std::string virtualization;  ///< "none", "kvm", "qemu", "amazon", "google", "microsoft",
                                ///< "vmware", "xen", or "other" for a hypervisor that is not known
 };
