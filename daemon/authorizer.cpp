@@ -13,7 +13,7 @@ namespace {
 /// What an answer that is none says: without polkit nobody is allowed, with one that is too busy
 /// nobody is refused.
 sdbus::Error refusal_of(const sdbus::Error& error) {
-  const std::string name = error.getName();
+  const std::string& name = error.getName();
   constexpr auto prefix = "org.freedesktop.DBus.Error.";
   for (const char* passing : {"LimitsExceeded", "NoReply", "Timeout"}) {
     if (name == std::string(prefix) + passing) return busy();

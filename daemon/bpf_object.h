@@ -23,9 +23,9 @@ struct BpfObject {
 };
 
 /// The entries of an LRU map on a machine with so many possible CPUs: as many as were declared, or
-/// more, for 512 CPUs at most. Each CPU takes 128 free ones at a time for itself (LOCAL_FREE_TARGET,
-/// kernel/bpf/bpf_lru_list.c); where none are left for the others, kernels without d4adf1c9ee77
-/// (June 2025) drop entries that are in use, however few those are.
+/// more, for 512 CPUs at most. Each CPU takes 128 free ones at a time for itself
+/// (LOCAL_FREE_TARGET, kernel/bpf/bpf_lru_list.c); where none are left for the others, kernels
+/// without d4adf1c9ee77 (June 2025) drop entries that are in use, however few those are.
 uint32_t lru_entries(uint32_t declared, int possible_cpus);
 
 /// Loads a compiled object; a map whose name is in `shared` is that map, not a new one, and LRU

@@ -12,7 +12,7 @@ namespace tuneshift {
 namespace {
 
 constexpr const char* object_path = "/org/tuneshift1";
-constexpr size_t longest_text = 4 * PATH_MAX;  // as escaped
+constexpr size_t longest_text = size_t{4} * PATH_MAX;  // as escaped
 constexpr uint64_t longest_pause_s = 7ULL * 24 * 3600;
 
 template <typename T>

@@ -70,9 +70,9 @@ class TunedWatch {
   int config_watch_ = -1;
 
   pid_t pid_ = 0;
+  bool rolled_back_ = false;  ///< it has removed its pid file, the last thing that it does
   UniqueFd process_;
   Source process_end_;
-  bool rolled_back_ = false;  ///< it has removed its pid file, the last thing that it does
 
   Timer timer_;
   size_t step_ = 0;
@@ -88,8 +88,8 @@ class TunedWatch {
 
   std::string accepted_;  ///< the profiles that tuned has applied, off the bus
   bool had_post_loaded_ = false;
-  uint64_t accepted_thread_ns_ = 0;
   bool accepted_is_its_own_ = false;
+  uint64_t accepted_thread_ns_ = 0;
   uint64_t answered_thread_ns_ = 0;  ///< of which tuned told on the bus
   KeptValues values_;                ///< told last
   std::string told_problem_;

@@ -235,8 +235,7 @@ Status Journal::clear() {
     if (::ftruncate(fd_, 0) != 0) return errno_error(errno, "truncate", kName);
     is_torn_ = false;
   } else if (captures != text.value()) {
-    const Status replaced = replace(captures);
-    if (!replaced) return replaced;
+    if (Status replaced = replace(captures); !replaced) return replaced;
   }
   kept_.clear();
   return {};
