@@ -40,30 +40,42 @@ void Authorizer::check(const std::string& sender, const std::string& action, Ans
             } else if (uid == 0) {
               answer(nullptr, uid);
             } else {
-              ask_polkit(sender, action, uid, answer);
+              ask_polkit(uid, {sender, action, answer});
             }
           });
 }
 
-void Authorizer::ask_polkit(const std::string& sender, const std::string& action, uint32_t uid,
-                            Answer answer) {
-  if (waiting_[uid] >= most_questions) {
+void Authorizer::ask_polkit(uint32_t uid, Question question) {
+  User& user = users_[uid];
+  if (user.waiting.size() >= most_waiting) {
     const sdbus::Error refusal = busy();
-    answer(&refusal, uid);
+    question.answer(&refusal, uid);
     return;
   }
-  ++waiting_[uid];
+  user.waiting.push_back(std::move(question));
+  ask_next(uid);
+}
+
+void Authorizer::ask_next(uint32_t uid) {
+  User& user = users_[uid];
+  if (user.waiting.empty() || user.asked >= most_asked) return;
+  const Question question = std::move(user.waiting.front());
+  user.waiting.pop_front();
+  ++user.asked;
   using Details = std::map<std::string, std::string>;
   using Subject = sdbus::Struct<std::string, std::map<std::string, sdbus::Variant>>;
-  const Subject subject("system-bus-name", {{"name", sdbus::Variant(sender)}});
+  const Subject subject("system-bus-name", {{"name", sdbus::Variant(question.sender)}});
   constexpr uint32_t no_flags = 0;
   polkit_->callMethodAsync("CheckAuthorization")
       .onInterface("org.freedesktop.PolicyKit1.Authority")
-      .withArguments(subject, action, Details{}, no_flags, std::string())
+      .withArguments(subject, question.action, Details{}, no_flags, std::string())
       .uponReplyInvoke(
-          [this, uid, answer = std::move(answer)](
-              bus::MaybeError error, const sdbus::Struct<bool, bool, Details>& result) {
-            if (--waiting_[uid] == 0) waiting_.erase(uid);
+          [this, uid, answer = question.answer](bus::MaybeError error,
+                                                const sdbus::Struct<bool, bool, Details>& result) {
+            User& answered = users_[uid];
+            --answered.asked;
+            ask_next(uid);
+            if (answered.asked == 0) users_.erase(uid);
             if (!error && std::get<0>(result)) {
               answer(nullptr, uid);
               return;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -15,8 +16,10 @@ namespace tuneshift {
 /// the bus nobody else. Asked asynchronously by bus name, so a slow polkit stalls nobody.
 class Authorizer {
  public:
-  /// Questions to polkit that wait for one user, of what the bus lets wait for all (128).
-  static constexpr unsigned most_questions = 16;
+  /// Questions to polkit at once for one user, of what the bus lets wait for all (128), and those
+  /// that wait for their turn behind them.
+  static constexpr size_t most_asked = 16;
+  static constexpr size_t most_waiting = 1024;
 
   /// `refusal` is what the caller is to be told, nullptr when it is allowed; then `uid` is the
   /// caller's.
@@ -28,10 +31,19 @@ class Authorizer {
   void check(const std::string& sender, const std::string& action, Answer answer);
 
  private:
-  void ask_polkit(const std::string& sender, const std::string& action, uint32_t uid,
-                  Answer answer);
+  struct Question {
+    std::string sender;
+    std::string action;
+    Answer answer;
+  };
+  struct User {
+    size_t asked = 0;
+    std::deque<Question> waiting;
+  };
+  void ask_polkit(uint32_t uid, Question question);
+  void ask_next(uint32_t uid);
 
-  std::map<uint32_t, unsigned> waiting_;  ///< uid → its questions
+  std::map<uint32_t, User> users_;  ///< those with questions under way
   std::unique_ptr<sdbus::IProxy> bus_;
   std::unique_ptr<sdbus::IProxy> polkit_;
 };

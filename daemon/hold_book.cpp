@@ -15,6 +15,7 @@ namespace tuneshift {
 namespace {
 
 constexpr size_t longest_reason = 256;
+constexpr size_t longest_device = 255;  // a file name in sysfs
 
 Error invalid(const std::string& message) {
   return {ErrorCode::invalid_argument, message, {}, 0};
@@ -47,6 +48,9 @@ Status HoldBook::check(const HoldRequest& request) const {
   if (request.reason.size() > longest_reason) return invalid("the reason is longer than 256 bytes");
   if (request.ttl_s > longest_ttl_s) return invalid("'ttl' is longer than 7 days");
   if (request.devices.size() > most_devices) return invalid("more than 32 devices");
+  for (const std::string& device : request.devices) {
+    if (device.size() > longest_device) return invalid("no device '" + escape(device, 64) + "'");
+  }
   return {};
 }
 
