@@ -165,8 +165,11 @@ Detector::Changes Detector::on_facts(const Reader& reader, const Result<Facts>& 
   }
   suspect.last_ns = std::max(suspect.last_ns, now_ns);
   if (!facts.ok() && facts.error().code == ErrorCode::not_found) {
-    // A header is read in a moment; the body may follow as long as the process lives.
+    // A header is read in a moment; the body may follow as long as the process lives. Until then it
+    // has no help.
     suspect.state = Suspect::State::absent;
+    suspect.facts.reset();
+    changes.push_back({LoadChangeKind::forgotten, reader, 0, "had closed the file"});
     return changes;
   }
   if (!facts.ok() && is_passing(facts.error()) && suspect.looks < most_looks) {

@@ -108,7 +108,7 @@ TEST_CASE("one that had closed the file when it was looked at is looked at when 
   const Error closed{ErrorCode::not_found, "no such file is open", {}, 0};
   Detector detector({2000});
   detector.on_event(event_at(reader, Evidence::read_miss, 1 * ms, mib));
-  CHECK(detector.on_facts(reader, closed, 2 * ms).empty());
+  CHECK(kinds(detector.on_facts(reader, closed, 2 * ms)) == Kinds{Kind::forgotten});
   CHECK_FALSE(detector.next_deadline_ns());
   CHECK(detector.watches(reader));
   // Minutes later.
@@ -119,6 +119,17 @@ TEST_CASE("one that had closed the file when it was looked at is looked at when 
   REQUIRE(kinds(changes) == Kinds{Kind::recognised, Kind::started});
   CHECK(detector.load(1)->first_ns == later_ns);
   CHECK(detector.load(1)->loaded_bytes == proof);
+}
+
+TEST_CASE("one that closes the file between two looks loses the help that it had by the first") {
+  const Reader reader = reader_of(10);
+  Detector detector({2000});
+  detector.on_event(event_at(reader, Evidence::mapping, 1 * ms, 0));
+  REQUIRE(kinds(detector.on_facts(reader, model_facts(false), 2 * ms)) ==
+          Kinds{Kind::recognised, Kind::look_again});
+  const Error closed{ErrorCode::not_found, "no such file is open", {}, 0};
+  CHECK(kinds(detector.on_facts(reader, closed, 3 * ms)) == Kinds{Kind::forgotten});
+  CHECK_FALSE(detector.is_undecided_or_loading(reader));
 }
 
 TEST_CASE("one that closes the file each time is looked at now and then, as long as it lives") {
@@ -132,7 +143,7 @@ TEST_CASE("one that closes the file each time is looked at now and then, as long
         detector.on_event(event_at(reader, Evidence::read_miss, now_ns, event * 8 * mib));
     if (changes.empty()) continue;
     ++looks;
-    CHECK(detector.on_facts(reader, closed, now_ns).empty());
+    CHECK(kinds(detector.on_facts(reader, closed, now_ns)) == Kinds{Kind::forgotten});
   }
   CHECK(looks >= Detector::most_looks + 1);
   CHECK(looks <= Detector::most_looks + 3);
