@@ -35,10 +35,15 @@ struct Attempt {
   Did did = Did::failed;
 };
 
+bool is_unanswered(const Error& error) {
+  return error.code == ErrorCode::timeout || error.code == ErrorCode::busy;
+}
+
 // procfs's own word on the descriptor: no question to the file's file system.
-bool still_the_file(const KernelFs& kernel, const Reader& reader, int fd) {
+Result<bool> still_the_file(const KernelFs& kernel, const Reader& reader, int fd) {
   const auto info =
       kernel.read("proc/" + std::to_string(reader.process.pid) + "/fdinfo/" + std::to_string(fd));
+  if (!info.ok() && is_unanswered(info.error())) return info.error();
   return info.ok() && parse_field(info.value(), "ino:") == reader.file.inode;
 }
 
@@ -47,9 +52,7 @@ bool still_the_file(const KernelFs& kernel, const Reader& reader, int fd) {
 // is given up in time (DeadlineFs).
 Status may_be_entered(const KernelFs& kernel, const Reader& reader) {
   const auto counts = kernel.read("proc/" + std::to_string(reader.process.pid) + "/io");
-  if (counts.ok()) return {};
-  const ErrorCode code = counts.error().code;
-  if (code == ErrorCode::timeout || code == ErrorCode::busy) return counts.error();
+  if (!counts.ok() && is_unanswered(counts.error())) return counts.error();
   return {};
 }
 
@@ -145,7 +148,9 @@ unsigned count_buffered(const KernelFs& kernel, const Reader& reader,
                         const std::vector<OpenDescriptor>& descriptors) {
   return static_cast<unsigned>(
       std::count_if(descriptors.begin(), descriptors.end(), [&](const OpenDescriptor& one) {
-        return !one.direct && still_the_file(kernel, reader, one.fd);
+        if (one.direct) return false;
+        const auto same = still_the_file(kernel, reader, one.fd);
+        return same.ok() && same.value();
       }));
 }
 
@@ -164,8 +169,10 @@ Result<RewindowOutcome> rewindow(const KernelFs& kernel, const Reader& reader,
   for (const OpenDescriptor& descriptor : descriptors) {
     if (descriptor.direct) {
       ++outcome.direct;
-    } else if (attempts.size() < max_attempts && still_the_file(kernel, reader, descriptor.fd)) {
-      attempts.push_back({descriptor.fd});
+    } else if (attempts.size() < max_attempts) {
+      const auto same = still_the_file(kernel, reader, descriptor.fd);
+      if (!same.ok()) return same.error();
+      if (same.value()) attempts.push_back({descriptor.fd});
     }
   }
   if (attempts.empty()) return outcome;
