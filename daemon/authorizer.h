@@ -19,7 +19,7 @@ class Authorizer {
   /// Questions to polkit at once for one user, of what the bus lets wait for all (128), and those
   /// that wait for their turn behind them.
   static constexpr size_t most_asked = 16;
-  static constexpr size_t most_waiting = 1024;
+  static constexpr size_t most_waiting = 256;
 
   /// `refusal` is what the caller is to be told, nullptr when it is allowed; then `uid` is the
   /// caller's.

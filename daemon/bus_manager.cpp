@@ -32,8 +32,14 @@ void bound(const std::string& text) {
   throw invalid_argument("no option '" + escape(name, 64) + "'");
 }
 
+sdbus::Error no_such_profile(const std::string& profile) {
+  return bus_error({ErrorCode::not_found, "no profile '" + escape(profile, 64) + "'", {}, 0},
+                   "NoSuchProfile");
+}
+
 /// What anybody is told: which process has a model open is not shown to all in /proc either.
 std::string without_process(const std::string& owner) {
+  if (owner.starts_with("load of process ")) return "a load";
   const std::string kind = owner.substr(0, owner.find(' '));
   return kind == "suspect" || kind == "server" ? "a " + kind : owner;
 }
@@ -196,10 +202,7 @@ void ManagerObject::Plan(sdbus::Result<BusRows>&& result, std::string profile, O
       if (name != "devices") unknown_option(name);
       devices = option<std::vector<std::string>>(value, name);
     }
-    if (!context_.tuner.policy().profiles().contains(profile)) {
-      throw bus_error({ErrorCode::not_found, "no profile '" + escape(profile, 64) + "'", {}, 0},
-                      "NoSuchProfile");
-    }
+    if (!context_.tuner.policy().profiles().contains(profile)) throw no_such_profile(profile);
     if (devices.size() > HoldBook::most_devices) throw invalid_argument("more than 32 devices");
     auto stores = stores_of(devices);
     if (!stores.ok()) throw bus_error(stores.error(), "InvalidArgument");
@@ -286,6 +289,9 @@ void ManagerObject::Release(sdbus::Result<>&& result, uint32_t cookie) {
 void ManagerObject::SwitchProfile(sdbus::Result<>&& result, std::string profile) {
   auto shared = share(std::move(result));
   answer(shared, [&] {
+    if (!profile.empty() && !context_.tuner.policy().profiles().contains(profile)) {
+      throw no_such_profile(profile);
+    }
     authorized(shared, "switch", [this, shared, profile](uint32_t uid) {
       auto done = context_.tuner.switch_profile(profile, "uid " + std::to_string(uid));
       if (!done.ok()) throw bus_error(done.error(), "NoSuchProfile");
