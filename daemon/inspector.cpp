@@ -38,12 +38,15 @@ Error timed_out() {
   return {ErrorCode::timeout, "the file system did not answer the inspector in time", {}, 0};
 }
 
-// The real one, of which no process makes another; root's for one that has gone, as nothing hangs
-// there.
+constexpr uint32_t first_subordinate_uid = 1U << 16;  // or above: SUB_UID_MIN, login.defs(5)
+
+// The real one, of which no process makes another but a subordinate one; root's for one that has
+// gone, as nothing hangs there.
 uint32_t uid_of(const Reader& reader) {
   std::ifstream file("/proc/" + std::to_string(reader.process.pid) + "/status");
   const std::string status{std::istreambuf_iterator<char>(file), {}};
-  return static_cast<uint32_t>(parse_field(status, "Uid:").value_or(0));
+  const auto uid = static_cast<uint32_t>(parse_field(status, "Uid:").value_or(0));
+  return std::min(uid, first_subordinate_uid);
 }
 
 std::string packet_for(const Reader& reader, uint64_t file_size, const std::string& rules) {
@@ -122,7 +125,7 @@ const Inspector::State::Slot* Inspector::State::slot_of(Device device) const {
 }
 
 unsigned Inspector::State::most_of(uint32_t uid) const {
-  return uid == 0 ? limits.helpers : std::max(1U, limits.helpers / 2);
+  return uid == 0 ? limits.helpers : std::max(1U, limits.helpers / 3);
 }
 
 bool Inspector::State::has_room(uint32_t uid) const {

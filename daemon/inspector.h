@@ -24,8 +24,9 @@ class Inspector {
  public:
   struct Limits {
     uint64_t deadline_ms = 2000;
-    /// At once; stuck ones that outlive SIGKILL still count. Half of them for the processes of one
-    /// user but root, whose own file systems may hang as they like.
+    /// At once; stuck ones that outlive SIGKILL still count. A third of them for the processes of
+    /// one user but root, whose own file systems may hang as they like; all ids that users have
+    /// below their own (subuid(5)) count as one user.
     unsigned helpers = 8;
     unsigned waiting = 256;  ///< requests beyond are answered limit_exceeded
   };
