@@ -30,13 +30,13 @@ void take_priority_of(pid_t reader) {
   const long io = syscall(SYS_ioprio_get, who_process, reader);
   if (io < 0) return;
   const long io_class = io >> class_shift;
-  long level = 0;
+  long level = levels - 1;
   if (io_class == class_best_effort) {
     level = std::max<long>(io % levels, normal_level);
   } else if (io_class != class_idle) {
     return;
   }
-  syscall(SYS_ioprio_set, who_process, 0, io_class << class_shift | level);
+  syscall(SYS_ioprio_set, who_process, 0, class_best_effort << class_shift | level);
 }
 
 }  // namespace tuneshift

@@ -157,7 +157,7 @@ TEST_CASE("a worker has its reader's priority, but none better than usual") {
     int nice, io, worker_nice, worker_io;
   };
   const auto [nice, io, worker_nice, worker_io] =
-      GENERATE_COPY(Case{5, 0, 5, own_io}, Case{19, 3 * classes, 19, 3 * classes},
+      GENERATE_COPY(Case{5, 0, 5, own_io}, Case{19, 3 * classes, 19, 2 * classes + 7},
                     Case{0, 2 * classes + 7, 0, 2 * classes + 7},
                     Case{-5, 2 * classes, 0, 2 * classes + 4}, Case{0, classes + 4, 0, own_io});
   CAPTURE(nice, io);
