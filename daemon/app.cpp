@@ -127,8 +127,9 @@ class Daemon {
                    }),
         tuned_(
             loop_, kernel, options.tuned,
-            [this](const KeptValues& now, const std::optional<KeptValues>& at_death) {
-              tuner_.follow(now, at_death);
+            [this](const KeptValues& now, const std::optional<KeptValues>& at_death,
+                   bool may_have_rolled_back) {
+              tuner_.follow(now, at_death, may_have_rolled_back);
             },
             [this](const std::string& problem) { recorder_.warn(problem); }),
         bus_({loop_, bus_kernel_, writer_, recorder, tuner_, holds_, probes_,

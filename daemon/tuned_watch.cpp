@@ -24,6 +24,7 @@ constexpr size_t longest_profiles = 1024;
 constexpr const char* name_on_bus = "com.redhat.tuned";
 constexpr const char* interface_on_bus = "com.redhat.tuned.control";
 constexpr const char* path_on_bus = "/Tuned";
+constexpr const char* nobodys_name = "org.freedesktop.DBus.Error.NameHasNoOwner";
 constexpr uint32_t file_changes = IN_CREATE | IN_CLOSE_WRITE | IN_MOVED_TO | IN_DELETE;
 
 bool is_alive(const UniqueFd& process) {
@@ -138,9 +139,13 @@ void TunedWatch::on_exit() {
   process_.reset();
   std::optional<KeptValues> at_death;
   const bool is_unwatched = run_watch_ < 0;
+  const bool is_removed = !is_pid_file_of(paths_, pid);
+  const bool rolls = rolls_back(paths_);
   const bool has_rolled_back =
-      std::exchange(rolled_back_, false) || (is_unwatched && !is_pid_file_of(paths_, pid));
-  if (!has_rolled_back || !rolls_back(paths_)) {
+      rolls && (std::exchange(rolled_back_, false) || (is_unwatched && is_removed));
+  // Removed by tuned, and we came late, or by systemd after it had died.
+  const bool may_have_rolled_back = rolls && !has_rolled_back && is_removed;
+  if (!has_rolled_back) {
     // The profile that it was at may not have been seen yet.
     const ActiveProfiles active = read_active_profiles(paths_, had_post_loaded_);
     const auto values = read_kept_values(kernel_, paths_, active.names);
@@ -148,13 +153,13 @@ void TunedWatch::on_exit() {
   } else {
     // What it rolled back may not have been told yet.
     const auto values = read_kept_values(kernel_, paths_, accepted_);
-    if (values && values.value() != values_) handler_(values.value(), std::nullopt);
+    if (values && values.value() != values_) handler_(values.value(), std::nullopt, false);
   }
   accepted_.clear();
   had_post_loaded_ = false;
   accepted_thread_ns_ = 0;
   values_.clear();
-  handler_({}, at_death);
+  handler_({}, at_death, may_have_rolled_back);
   hint();
 }
 
@@ -199,7 +204,7 @@ void TunedWatch::report(const std::string& profiles) {
   const bool nothing = values.value().empty() && values_.empty();
   values_ = values.value();
   if (nothing && !is_followed()) return;
-  handler_(values_, std::nullopt);
+  handler_(values_, std::nullopt, false);
 }
 
 void TunedWatch::ask_bus() {
@@ -226,7 +231,7 @@ void TunedWatch::ask_bus() {
       if (rolls_back(paths_) || values_.empty()) return report("");
       // It keeps nothing any more, and left all as it was.
       const KeptValues left = std::exchange(values_, {});
-      return handler_({}, left);
+      return handler_({}, left, false);
     }
     tuned_->callMethodAsync("active_profile")
         .onInterface(interface_on_bus)
@@ -267,7 +272,8 @@ void TunedWatch::connected(sdbus::IConnection& connection) {
       .uponReplyInvoke([this](bus::MaybeError error, const std::string& owner) {
         if (!error) return on_owner(owner);
         // What an earlier process knew of a tuned that has ended since is to be told as well.
-        if (!is_there()) handler_({}, std::nullopt);
+        const bool is_nobodys = error->getName() == nobodys_name;
+        if (is_nobodys && !is_there()) handler_({}, std::nullopt, false);
       });
 }
 

@@ -20,9 +20,9 @@ namespace tuneshift {
 /// nothing is looked at.
 class TunedWatch {
  public:
-  /// `at_death`: what tuned kept as it ended without a rollback.
-  using Handler =
-      std::function<void(const KeptValues& now, const std::optional<KeptValues>& at_death)>;
+  /// See Applier::follow().
+  using Handler = std::function<void(
+      const KeptValues& now, const std::optional<KeptValues>& at_death, bool may_have_rolled_back)>;
 
   TunedWatch(Loop& loop, const KernelFs& kernel, TunedPaths paths, Handler handler,
              std::function<void(const std::string&)> problem);

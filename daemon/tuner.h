@@ -105,7 +105,8 @@ class Tuner {
   /// The kernel has answered a call that had been given up: what is wanted is looked at again.
   void on_kernel_answer();
   /// What tuned keeps in force now; see Applier::follow().
-  void follow(const KeptValues& now, const std::optional<KeptValues>& at_death);
+  void follow(const KeptValues& now, const std::optional<KeptValues>& at_death,
+              bool may_have_rolled_back);
   /// See Applier::forget_recent().
   void forget_recent();
 

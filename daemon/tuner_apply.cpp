@@ -79,9 +79,10 @@ void Tuner::rearm_idle() {
   });
 }
 
-void Tuner::follow(const KeptValues& now, const std::optional<KeptValues>& at_death) {
-  writer_.submit([this, now, at_death](Applier& applier) {
-    return [this, receipt = applier.follow(now, at_death)] {
+void Tuner::follow(const KeptValues& now, const std::optional<KeptValues>& at_death,
+                   bool may_have_rolled_back) {
+  writer_.submit([this, now, at_death, may_have_rolled_back](Applier& applier) {
+    return [this, receipt = applier.follow(now, at_death, may_have_rolled_back)] {
       on_receipt(receipt);
       apply(submitted_);
     };

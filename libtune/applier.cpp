@@ -384,8 +384,9 @@ Receipt Applier::forget_gone() {
   return receipt;
 }
 
-Receipt Applier::follow(const KeptValues& now, const std::optional<KeptValues>& at_death) {
-  Receipt receipt = follower_->follow(now, at_death);
+Receipt Applier::follow(const KeptValues& now, const std::optional<KeptValues>& at_death,
+                        bool may_have_rolled_back) {
+  Receipt receipt = follower_->follow(now, at_death, may_have_rolled_back);
   forget_settled();
   return receipt;
 }

@@ -135,11 +135,13 @@ class Applier {
   [[nodiscard]] bool has_unsettled() const;
 
   /// Tells what tuned keeps in force now; what it keeps no longer it has rolled back. If it was
-  /// killed meanwhile, or ended without a rollback, `at_death` is what it kept then. A value that
-  /// it set under ours becomes the original; one of ours that it had taken for its original, and
-  /// put back, is ours again. Writes nothing: the next converge() does. What it returns are the
+  /// killed meanwhile, or ended without a rollback, `at_death` is what it kept then; where
+  /// `may_have_rolled_back`, values of tuned's that stood and stand no longer tell that it did. One
+  /// that it set under ours becomes the original; one of ours that it had taken for its original,
+  /// and put back, is ours again. Writes nothing: the next converge() does. What it returns are the
   /// knobs whose original changed, and those that it yielded.
-  Receipt follow(const KeptValues& now, const std::optional<KeptValues>& at_death = {});
+  Receipt follow(const KeptValues& now, const std::optional<KeptValues>& at_death = {},
+                 bool may_have_rolled_back = false);
 
   /// What was put back until now, tuned has not found: for where none runs that follow() could tell
   /// of.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "libtune/knob_follower.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "libtune/device_identity.h"
@@ -31,9 +32,10 @@ void KnobFollower::load(const JournalContents& contents) {
   }
 }
 
-Receipt KnobFollower::follow(const KeptValues& now, const std::optional<KeptValues>& at_death) {
+Receipt KnobFollower::follow(const KeptValues& now, const std::optional<KeptValues>& at_death,
+                             bool may_have_rolled_back) {
   Receipt receipt;
-  if (at_death) {
+  if (at_death && !(may_have_rolled_back && has_rolled_back())) {
     look(*at_death, true, receipt);
     forget_all();
   }
@@ -63,6 +65,17 @@ void KnobFollower::look(const KeptValues& now, bool at_death, Receipt& receipt) 
     }
   }
   kept_ = std::move(kept);
+}
+
+bool KnobFollower::has_rolled_back() const {
+  return std::any_of(kept_.begin(), kept_.end(), [this](const auto& entry) {
+    const auto& [name, kept] = entry;
+    if (!kept.seen || kept.value.empty() || is_conditional(kept.value)) return false;
+    const auto knob = resolve_knob(kernel_, name);
+    if (!knob || writer_.records().count(knob.value().name) > 0) return false;
+    const auto shown = read_normal(kernel_, knob.value());
+    return shown && !is_kept(*knob.value().kind, kept.value, shown.value());
+  });
 }
 
 void KnobFollower::forget_all() {

@@ -22,7 +22,8 @@ class KnobFollower {
   void load(const JournalContents& contents);
 
   /// See Applier::follow().
-  Receipt follow(const KeptValues& now, const std::optional<KeptValues>& at_death);
+  Receipt follow(const KeptValues& now, const std::optional<KeptValues>& at_death,
+                 bool may_have_rolled_back);
 
  private:
   /// What tuned may have captured of ours, and what it would have captured without us.
@@ -49,6 +50,8 @@ class KnobFollower {
   };
 
   void forget_all();
+  /// Whether a value that tuned was seen to have set, and we not to touch, stands no longer.
+  [[nodiscard]] bool has_rolled_back() const;
   /// `at_death`: only what was not seen to be applied, or has changed.
   void look(const KeptValues& now, bool at_death, Receipt& receipt);
   [[nodiscard]] bool is_seen(const std::string& name, const KeptValues& now) const;

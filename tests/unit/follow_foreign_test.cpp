@@ -130,3 +130,22 @@ TEST_CASE("what is in force as tuned comes it may have captured", "[follow]") {
   rig.converge({});
   CHECK(rig.shown(kSwappiness) == "60");
 }
+
+TEST_CASE("whether tuned that ended unseen has rolled back other values of it tell", "[follow]") {
+  const bool rolled_back = GENERATE(true, false);
+  CAPTURE(rolled_back);
+  const std::string other = "proc/sys/vm/stat_interval";
+  Rig rig;
+  rig.kernel.put(other, "1");
+  rig.converge(lease("10"));
+  const KeptValues kept = {{"vm.swappiness", "30"}, {"vm.stat_interval", "7"}};
+  rig.kernel.put(kSwappiness, "30");  // tuned, which has captured our 10
+  rig.kernel.put(other, "7");
+  CHECK(rig.applier->follow(kept).size() == 1);
+  rig.converge(lease("10"));
+  CHECK(rig.shown(kSwappiness) == "10");
+  if (rolled_back) rig.kernel.put(other, "1");
+  (void)rig.applier->follow({}, kept, true);
+  rig.converge({});
+  CHECK(rig.shown(kSwappiness) == (rolled_back ? "60" : "30"));
+}
