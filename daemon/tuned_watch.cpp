@@ -141,8 +141,8 @@ void TunedWatch::on_exit() {
   const bool is_unwatched = run_watch_ < 0;
   const bool is_removed = !is_pid_file_of(paths_, pid);
   const bool rolls = rolls_back(paths_);
-  const bool has_rolled_back =
-      rolls && (std::exchange(rolled_back_, false) || (is_unwatched && is_removed));
+  const bool was_seen = std::exchange(rolled_back_, false);
+  const bool has_rolled_back = rolls && (was_seen || (is_unwatched && is_removed));
   // Removed by tuned, and we came late, or by systemd after it had died.
   const bool may_have_rolled_back = rolls && !has_rolled_back && is_removed;
   if (!has_rolled_back) {
