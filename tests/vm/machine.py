@@ -183,6 +183,13 @@ class Machine:
         return "tcg" in self.acceleration[1] and bool(EMULATOR_TRAP.search(console)
                                                       or traps_for_ever(console))
 
+    def cpus(self):
+        """Where each CPU is, for who looks for the reason of a hang."""
+        try:
+            return self.hand_.cpus()
+        except (monitor.MonitorError, OSError) as error:
+            return f"not known: {error}"
+
     def close(self):
         """A snapshot has nothing to lose: killing is the quick and certain end."""
         self.process_.kill()

@@ -64,6 +64,11 @@ class Monitor:
         self.execute_("set-action", reboot="reset")
         self.execute_("system_reset")
 
+    def cpus(self):
+        """A line for each CPU that tells its instruction pointer and whether it is halted."""
+        registers = self.execute_("human-monitor-command", **{"command-line": "info registers -a"})
+        return "\n".join(line for line in registers.splitlines() if line.startswith(("CPU", "RIP")))
+
     def answer(self, request):
         """What a case asked for: {"plug": NAME}, {"unplug": NAME} or {"cut_power": true}. Its answer;
         None where nobody is left to hear it."""
