@@ -53,6 +53,7 @@ Tuner::Tuner(Loop& loop, const KernelFs& kernel, Writer& writer, Recorder& recor
       retry_timer_(loop.timer([this] { apply(submitted_); })),
       pause_end_(loop.timer([this] { set_mode(mode_before_pause_, "the pause's end"); })),
       settled_timer_(loop.timer([this] { reconcile(); })),
+      reset_timer_(loop.timer([this] { take_back_resets(); })),
       dropper_(loop.get(), std::move(programs.drop),
                [this](uint32_t load, const DropTask& task, const DropReport& report) {
                  on_dropped(load, task, report);

@@ -182,6 +182,8 @@ class Tuner {
   void forget(const DeviceEvent& removed);
   /// machine() without the stores that are being set up.
   Machine settled_machine();
+  /// Asks anew for what the kernel set as a disk came up again: nobody meant it.
+  void take_back_resets();
   /// The stores of holds that name devices, but for those.
   void look_up_held();
   /// Brings what is wanted up to date once the loop has gone through what is there: of many readers
@@ -253,9 +255,11 @@ class Tuner {
   Timer retry_timer_;
   Timer pause_end_;
   Timer settled_timer_;
+  Timer reset_timer_;  ///< after a disk came up again
   Mode mode_before_pause_ = Mode::observe;
   bool pausing_ = false;
   uint64_t pause_until_ns_ = 0;
+  uint64_t reset_until_ns_ = 0;
   bool taking_over_ = false;
   bool watches_neighbours_ = false;
   unsigned retries_ = 0;

@@ -14,6 +14,9 @@ constexpr uint64_t setup_ns = 1'000'000'000;
 // Of a hot-plugged disk the read-ahead was seen to be the kernel's own again within two
 // (NVMe, 6.1).
 constexpr uint64_t disk_setup_ns = 4'000'000'000;
+// Before anything else that would take it for somebody's; the last look is at the end of the
+// set-up.
+constexpr uint64_t first_reset_look_ns = 200'000'000;
 constexpr size_t most_settling = 1024;
 
 std::string knobs_of(const DeviceEvent& event) {
@@ -30,6 +33,12 @@ void Tuner::on_devices(const std::vector<DeviceEvent>& events) {
   machine_is_old_ = true;
   for (const DeviceEvent& event : events) {
     if (event.is_partition) continue;
+    // The kernel looks at its disks now, and they have its own read-ahead then.
+    if (event.subsystem == DeviceEvent::Subsystem::nvme) {
+      reset_until_ns_ = monotonic_ns() + disk_setup_ns;
+      reset_timer_.set(monotonic_ns() + first_reset_look_ns);
+      continue;
+    }
     if (event.action == Action::overflow) apply_anew_ = any_gone = true;
     if (event.action == Action::remove) {
       forget(event);
@@ -52,6 +61,28 @@ void Tuner::on_devices(const std::vector<DeviceEvent>& events) {
   look_up_held();
   // Nobody asks for anything, and nothing of ours is in force: not worth a look at all devices.
   if (!policy_.active_profiles().empty() || !submitted_.empty()) reconcile();
+}
+
+void Tuner::take_back_resets() {
+  if (monotonic_ns() < reset_until_ns_) reset_timer_.set(reset_until_ns_);
+  if (submitted_.empty()) return;
+  // Also what another look has found, and yielded, since the event.
+  const uint64_t since_us = realtime_us() - 2 * disk_setup_ns / 1000;
+  writer_.submit([this, since_us](Applier& applier) {
+    const std::vector<std::string> knobs = applier.reset_by_kernel(since_us);
+    Writers writers;
+    for (const std::string& knob : knobs) writers[knob] = "the kernel (the disk came up again)";
+    Receipt receipt;
+    if (!knobs.empty()) receipt = applier.verify(writers);
+    for (const std::string& knob : knobs) static_cast<void>(applier.rearm(knob));
+    return [this, knobs, receipt = std::move(receipt)] {
+      if (knobs.empty()) return;
+      on_receipt(receipt);
+      for (const std::string& knob : knobs) yields_.erase(knob);
+      apply_anew_ = true;
+      reconcile();
+    };
+  });
 }
 
 void Tuner::forget(const DeviceEvent& removed) {

@@ -20,6 +20,18 @@ bool is_read_ahead(const KnobInfo& kind) {
          kind.name.substr(kind.name.size() - kName.size()) == kName;
 }
 
+/// What a disk has from its queue's limits, in KiB: twice the optimal request, 128 at least
+/// (block/blk-settings.c, blk_apply_bdi_limits(); VM_READAHEAD_PAGES). Empty where it cannot be
+/// read.
+std::string kernels_read_ahead(const KernelFs& kernel, const Knob& knob) {
+  constexpr int64_t kLeastKiB = 128;
+  const std::string queue = knob.path.substr(0, knob.path.rfind('/') + 1);
+  const auto text = kernel.read(queue + "optimal_io_size");
+  const auto optimal = text ? parse_number(text.value()) : std::nullopt;
+  if (!optimal || *optimal < 0) return {};
+  return std::to_string(std::max(kLeastKiB, *optimal / 1024 * 2));
+}
+
 /// Whether others that are written for themselves have to come behind it.
 bool leads(const KnobInfo& kind) {
   return std::any_of(kind.moves.begin(), kind.moves.end(), [&kind](std::string_view moved) {
@@ -420,6 +432,18 @@ Status Applier::rearm(const std::string& knob) {
   }
   if (found) return {};
   return Error{ErrorCode::not_found, "knob '" + escape(knob, 64) + "' is not yielded", {}, 0};
+}
+
+std::vector<std::string> Applier::reset_by_kernel(uint64_t since_us) const {
+  std::vector<std::string> names;
+  for (const auto& [name, record] : writer_->records()) {
+    const bool is_late = record.state == KnobState::yielded && record.since_us >= since_us;
+    const bool is_of_nvme = name.starts_with("block/nvme") && is_read_ahead(*record.knob.kind);
+    if (!is_of_nvme || !(record.in_force || is_late)) continue;
+    const auto shown = read_normal(kernel_, record.knob);
+    if (shown && shown.value() == kernels_read_ahead(kernel_, record.knob)) names.push_back(name);
+  }
+  return names;
 }
 
 Result<std::string> Applier::resolve_value(const Knob& knob, const ValueSpec& spec,

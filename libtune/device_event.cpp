@@ -33,6 +33,14 @@ DeviceEvent::Action action_of(std::string_view message) {
   return action == "move" ? Action::move : Action::other;
 }
 
+std::optional<DeviceEvent::Subsystem> subsystem_of(std::string_view name) {
+  using Subsystem = DeviceEvent::Subsystem;
+  if (name == "block") return Subsystem::block;
+  if (name == "bdi") return Subsystem::bdi;
+  if (name == "nvme") return Subsystem::nvme;
+  return std::nullopt;
+}
+
 /// A name of the kernel's: "cciss!c0d0", "0:44", "btrfs-1"; never a path.
 bool is_name(std::string_view name) {
   if (name.empty() || name.size() > kLongestName || name.front() == '.') return false;
@@ -49,14 +57,14 @@ std::optional<DeviceEvent> parse_uevent(std::string_view message) {
   const std::string_view subsystem = field_of(message, "SUBSYSTEM");
   const std::string_view path = field_of(message, "DEVPATH");
   const std::string_view name = path.substr(path.rfind('/') + 1);  // npos + 1 is 0
-  if ((subsystem != "block" && subsystem != "bdi") || field_of(message, "ACTION").empty() ||
-      !is_name(name)) {
-    return std::nullopt;
-  }
-  return DeviceEvent{
-      action_of(message),
-      subsystem == "bdi" ? DeviceEvent::Subsystem::bdi : DeviceEvent::Subsystem::block,
-      std::string(name), field_of(message, "DEVTYPE") == "partition"};
+  const auto kind = subsystem_of(subsystem);
+  if (!kind || field_of(message, "ACTION").empty() || !is_name(name)) return std::nullopt;
+  const DeviceEvent::Action action = action_of(message);
+  // drivers/nvme/host/core.c, nvme_start_ctrl()
+  const bool is_up =
+      action == DeviceEvent::Action::change && field_of(message, "NVME_EVENT") == "connected";
+  if (kind == DeviceEvent::Subsystem::nvme && !is_up) return std::nullopt;
+  return DeviceEvent{action, *kind, std::string(name), field_of(message, "DEVTYPE") == "partition"};
 }
 
 }  // namespace tuneshift

@@ -205,6 +205,38 @@ TEST_CASE("what a write moved on a device that is replaced meanwhile is forgotte
   CHECK(is_settled(rig));
 }
 
+TEST_CASE("what the kernel sets as an NVMe disk comes up again is told from somebody's value") {
+  const std::string knob = "block/nvme0n1/queue/read_ahead_kb";
+  const std::string queue = "sys/block/nvme0n1/queue/";
+  const Desired desired = {{knob, want(exactly("4096"))},
+                           {"block/vda/queue/read_ahead_kb", want(exactly("4096"))}};
+  const std::vector<std::string> found = {knob};
+  Rig rig;
+  rig.converge(desired);
+  CHECK(rig.applier->reset_by_kernel(0).empty());
+  rig.kernel.put(queue + "read_ahead_kb", "128\n");
+  rig.kernel.put(kVda + "read_ahead_kb", "128\n");
+  CHECK(rig.applier->reset_by_kernel(tick()) == found);
+
+  // By twice the optimal request.
+  rig.kernel.put(queue + "optimal_io_size", "1048576\n");
+  CHECK(rig.applier->reset_by_kernel(0).empty());
+  rig.kernel.put(queue + "read_ahead_kb", "2048\n");
+  CHECK(rig.applier->reset_by_kernel(0) == found);
+
+  // Also when somebody's look was faster than the question.
+  const uint64_t before = tick();
+  CHECK(rig.applier->verify({{knob, "the kernel"}}).size() == 1);
+  CHECK(rig.applier->reset_by_kernel(tick()).empty());
+  CHECK(rig.applier->reset_by_kernel(before) == found);
+  REQUIRE(rig.applier->rearm(knob));
+  CHECK(rig.applier->reset_by_kernel(0).empty());
+  rig.converge(desired);
+  CHECK(rig.shown(queue + "read_ahead_kb") == "4096");
+  rig.converge({});
+  CHECK(rig.shown(queue + "read_ahead_kb") == "2048");
+}
+
 TEST_CASE("a dry run sees the device that is there") {
   Rig rig;
   rig.converge(kMount);

@@ -44,6 +44,16 @@ TEST_CASE("an event that somebody had repeated tells of nothing new") {
   }
 }
 
+TEST_CASE("an NVMe controller tells that it is up") {
+  const std::string up = uevent("change", "/devices/pci0000:00/0000:00:04.0/nvme/nvme0", "nvme");
+  CHECK(parse_uevent(up + "NVME_EVENT=connected\0"s) ==
+        DeviceEvent{Action::change, Subsystem::nvme, "nvme0", false});
+  CHECK_FALSE(parse_uevent(up));
+  CHECK_FALSE(parse_uevent(up + "NVME_EVENT=rediscover\0"s));
+  CHECK_FALSE(parse_uevent(up + "NVME_EVENT=connected\0SYNTH_UUID=0\0"s));
+  CHECK_FALSE(parse_uevent(uevent("add", "/devices/x/nvme/nvme0", "nvme")));
+}
+
 TEST_CASE("other subsystems and what no kernel sends are no event") {
   CHECK_FALSE(parse_uevent(uevent("add", "/devices/virtual/net/veth0", "net")));
   CHECK_FALSE(parse_uevent(""));

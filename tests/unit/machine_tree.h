@@ -43,6 +43,7 @@ inline KernelTree machine_tree() {
       file("sys/devices/pci/nvme/nvme0/nvme0n1/dev", "259:0\n"),
       file("sys/devices/pci/nvme/nvme0/nvme0n1/size", "1000\n"),
       file("sys/devices/pci/nvme/nvme0/nvme0n1/queue/read_ahead_kb", "128\n"),
+      file("sys/devices/pci/nvme/nvme0/nvme0n1/queue/optimal_io_size", "0\n"),
       file("sys/devices/pci/nvme/nvme0/nvme0n1/nvme0n1p1/dev", "259:1\n"),
       file("sys/devices/pci/nvme/nvme0/nvme0n1/nvme0n1p1/partition", "1\n"),
       file("sys/devices/pci/nvme/nvme1/nvme1n1/dev", "259:2\n"),

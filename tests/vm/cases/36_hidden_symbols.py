@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # deadline: 120
-# kernels: all
+# kernels: ends
 """With kernel.kptr_restrict=2 the kernel shows no addresses, not even to root: what needs one says
 so, and the rest sees as before."""
 
