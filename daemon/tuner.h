@@ -259,6 +259,7 @@ class Tuner {
   Mode mode_before_pause_ = Mode::observe;
   bool pausing_ = false;
   uint64_t pause_until_ns_ = 0;
+  uint64_t reset_since_us_ = 0;  ///< CLOCK_REALTIME; from when on disks came up again
   uint64_t reset_until_ns_ = 0;
   bool taking_over_ = false;
   bool watches_neighbours_ = false;

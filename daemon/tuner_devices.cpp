@@ -35,8 +35,11 @@ void Tuner::on_devices(const std::vector<DeviceEvent>& events) {
     if (event.is_partition) continue;
     // The kernel looks at its disks now, and they have its own read-ahead then.
     if (event.subsystem == DeviceEvent::Subsystem::nvme) {
-      reset_until_ns_ = monotonic_ns() + disk_setup_ns;
-      reset_timer_.set(monotonic_ns() + first_reset_look_ns);
+      const uint64_t now_ns = monotonic_ns();
+      // Of several that come up one after the other the first; a look may have been faster.
+      if (now_ns >= reset_until_ns_) reset_since_us_ = realtime_us() - first_reset_look_ns / 1000;
+      reset_until_ns_ = now_ns + disk_setup_ns;
+      reset_timer_.set(now_ns + first_reset_look_ns);
       continue;
     }
     if (event.action == Action::overflow) apply_anew_ = any_gone = true;
@@ -66,9 +69,8 @@ void Tuner::on_devices(const std::vector<DeviceEvent>& events) {
 void Tuner::take_back_resets() {
   if (monotonic_ns() < reset_until_ns_) reset_timer_.set(reset_until_ns_);
   if (submitted_.empty()) return;
-  // Also what another look has found, and yielded, since the event.
-  const uint64_t since_us = realtime_us() - 2 * disk_setup_ns / 1000;
-  writer_.submit([this, since_us](Applier& applier) {
+  writer_.submit([this, since_us = reset_since_us_](Applier& applier) {
+    // Also what another look has found, and yielded, since then.
     const std::vector<std::string> knobs = applier.reset_by_kernel(since_us);
     Writers writers;
     for (const std::string& knob : knobs) writers[knob] = "the kernel (the disk came up again)";

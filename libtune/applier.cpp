@@ -437,7 +437,8 @@ Status Applier::rearm(const std::string& knob) {
 std::vector<std::string> Applier::reset_by_kernel(uint64_t since_us) const {
   std::vector<std::string> names;
   for (const auto& [name, record] : writer_->records()) {
-    const bool is_late = record.state == KnobState::yielded && record.since_us >= since_us;
+    const bool is_late =
+        record.state == KnobState::yielded && record.since_us >= since_us && record.writer.empty();
     const bool is_of_nvme = name.starts_with("block/nvme") && is_read_ahead(*record.knob.kind);
     if (!is_of_nvme || !(record.in_force || is_late)) continue;
     const auto shown = read_normal(kernel_, record.knob);

@@ -151,10 +151,10 @@ class Applier {
   /// not_found when the knob is not yielded.
   Status rearm(const std::string& knob);
 
-  /// Knobs of ours that show what the kernel gives them by itself, with those that were yielded
-  /// since then (CLOCK_REALTIME): the read-ahead of NVMe disks, which it sets anew from the queue's
-  /// limits when a controller comes up again (block/blk-settings.c: until 6.7 blk_queue_io_opt(),
-  /// then blk_apply_bdi_limits(), which no longer lowers it in newer kernels).
+  /// Knobs of ours that show what the kernel gives them by itself, with those that were yielded to
+  /// nobody known since then (CLOCK_REALTIME): the read-ahead of NVMe disks, which it sets anew
+  /// from the queue's limits when a controller comes up again (block/blk-settings.c:
+  /// blk_queue_io_opt(), later blk_apply_bdi_limits(), which in the newest only raises it).
   [[nodiscard]] std::vector<std::string> reset_by_kernel(uint64_t since_us) const;
 
   /// Text for `spec` on a knob that shows `original`; not_found when no choice is offered,
